@@ -1,0 +1,103 @@
+import { z } from 'zod';
+
+/** Condition types of this API, all positive: True is good. `Reconciling` and `Stalled` are for kstatus. */
+export const CONDITION_TYPES = [
+  /** The spec is valid and the class allows it. */
+  'Accepted',
+  /** It has its VMs to itself. */
+  'Bound',
+  /** The policy was handed to the engine. */
+  'Programmed',
+  /** The kernel was read back and holds the policy. Nothing but a read-back sets it. */
+  'Enforced',
+  /** The guest got its tunnel and firewall by cloud-init. */
+  'GuestProvisioned',
+  /** A WireGuard handshake was seen. */
+  'TunnelEstablished',
+  /** All that the spec asks for holds. */
+  'Ready',
+  'Reconciling',
+  'Stalled',
+] as const;
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
+/** Why a condition is as it is. Scripts match on these, so they are constants and never renamed. */
+export const CONDITION_REASONS = {
+  // Accepted
+  Accepted: 'the spec is valid',
+  Invalid: 'the spec breaks a rule; see the message',
+  Unsupported: 'this version or host cannot enforce what the spec asks for; the VM stays denied',
+  ClassNotFound: 'the VMNetworkClass does not exist',
+  DeniedByClass: 'the VMNetworkClass forbids what the spec asks for',
+  Duplicate: 'another manifest declares the same object; all copies are refused',
+  // Bound
+  Bound: 'no other network claims these VMs',
+  NoMatch: 'no VM matches the selector',
+  Conflict: 'an older network already claims the VM',
+  // Programmed
+  Programmed: 'the engine took the policy',
+  Pending: 'not yet done',
+  ProgrammingFailed: 'the engine refused the policy; the previous one is intact',
+  UnsupportedBackend: 'the network backend of the VM cannot be filtered',
+  // Enforced
+  Verified: 'read back from the kernel and found equal',
+  ReadBackMismatch: 'the kernel holds something else; the VM is denied',
+  Detached: 'somebody removed the filter; it is being restored',
+  NotHostEnforced: 'mode Direct: the host does not enforce',
+  AgentStale: 'the agent of that host has not been heard from',
+  Quarantined: 'the kill switch is set: nothing passes',
+  Denied: 'nothing passes: there is no policy in force',
+  // GuestProvisioned, TunnelEstablished
+  Provisioned: 'the guest was given its configuration',
+  NotRequested: 'the spec does not ask for it',
+  HandshakeSeen: 'a handshake was answered lately',
+  NoHandshake: 'no handshake was seen',
+  // Ready, Reconciling, Stalled
+  Ready: 'everything asked for holds',
+  NotReady: 'something asked for does not hold yet; see the other conditions',
+  Progressing: 'work is under way',
+  Settled: 'no work is under way',
+  NeedsAttention: 'it will not get better by itself; see the other conditions',
+} as const;
+export type ConditionReason = keyof typeof CONDITION_REASONS;
+
+export const conditionStatusSchema = z.enum(['True', 'False', 'Unknown']);
+export type ConditionStatus = z.infer<typeof conditionStatusSchema>;
+
+/** As metav1.Condition. Open in `type` and `reason`: a reader must survive values of a newer version. */
+export const conditionSchema = z.strictObject({
+  type: z
+    .string()
+    .max(316)
+    .regex(/^[A-Za-z][A-Za-z0-9]*$/, 'must be CamelCase')
+    .meta({ description: 'What the condition is about.', examples: ['Enforced'] }),
+  status: conditionStatusSchema.meta({ description: 'True, False or Unknown.', examples: ['True'] }),
+  reason: z
+    .string()
+    .max(1024)
+    .regex(/^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/, 'must be CamelCase')
+    .meta({ description: 'Why, as a constant.', examples: ['Verified'] }),
+  message: z
+    .string()
+    .max(32768)
+    .meta({ description: 'Why, for people.', examples: ['1 of 1 attachments verified'] }),
+  observedGeneration: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'Generation of the spec it speaks of.', examples: [3] }),
+  lastTransitionTime: z.iso
+    .datetime({ offset: true, error: 'must be a time as in RFC 3339' })
+    .meta({ description: 'When status last changed (RFC 3339).', examples: ['2026-01-31T12:00:00Z'] }),
+});
+
+/** A condition that we write: its type and reason are among the constants above. */
+export interface Condition {
+  readonly type: ConditionType;
+  readonly status: ConditionStatus;
+  readonly reason: ConditionReason;
+  readonly message: string;
+  readonly observedGeneration: number;
+  /** RFC 3339. */
+  readonly lastTransitionTime: string;
+}

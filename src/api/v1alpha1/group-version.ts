@@ -1,0 +1,3 @@
+export const GROUP = 'vmnetwork.io';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}` as const;

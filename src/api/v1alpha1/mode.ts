@@ -1,0 +1,15 @@
+import { z } from 'zod';
+
+export const MODES = ['Direct', 'Sampled', 'Conntrack', 'Filtered'] as const;
+export const modeSchema = z
+  .enum(MODES)
+  .meta({ description: 'How much the host judges.', examples: ['Filtered'] });
+
+/**
+ * How much of the traffic the host judges.
+ * - `Filtered`: every packet.
+ * - `Conntrack`: the first packet of each flow, the rest by the flow table.
+ * - `Sampled`: a random subset; a violation is found after some time, not prevented.
+ * - `Direct`: nothing; the host does not enforce, and status says so.
+ */
+export type Mode = z.infer<typeof modeSchema>;

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { cidrSchema } from './cidr.ts';
+import { conditionSchema } from './conditions.ts';
+import { dnsSubdomainSchema } from './dns-1123.ts';
+import { quantitySchema } from './quantity.ts';
+import { wireGuardKeySchema } from './wireguard-key.ts';
+
+const attachmentsSchema = z.strictObject({
+  desired: quantitySchema
+    .optional()
+    .meta({ description: 'Number of VM network cards that match.', examples: [1] }),
+  enforced: quantitySchema
+    .optional()
+    .meta({ description: 'Number of those verified in the kernel.', examples: [1] }),
+  summary: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'enforced/desired, for people.', examples: ['1/1'] }),
+});
+
+const peerSchema = z.strictObject({
+  attachment: dnsSubdomainSchema.meta({
+    description: 'Name of the VMNetworkAttachment.',
+    examples: ['rental-7f3a-0'],
+  }),
+  publicKey: wireGuardKeySchema.meta({
+    description: "The VM's public key, for the consumer's configuration.",
+  }),
+  addresses: z
+    .array(cidrSchema)
+    .max(16)
+    .optional()
+    .meta({ description: "The VM's addresses inside the tunnel.", examples: [['10.99.0.2/32']] }),
+});
+
+/** What was seen, never what was hoped for. */
+export const vmNetworkStatusSchema = z.strictObject({
+  observedGeneration: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'Generation that this status speaks of.', examples: [3] }),
+  conditions: z
+    .array(conditionSchema)
+    .max(32)
+    .optional()
+    .meta({
+      description: 'Accepted, Bound, Programmed, Enforced, GuestProvisioned, TunnelEstablished, Ready.',
+      examples: [
+        [
+          {
+            type: 'Enforced',
+            status: 'True',
+            reason: 'Verified',
+            message: '1 of 1 attachments verified',
+            observedGeneration: 3,
+            lastTransitionTime: '2026-01-31T12:00:00Z',
+          },
+        ],
+      ],
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+    }),
+  endpoint: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'Endpoint in force, ADDRESS:PORT.', examples: ['203.0.113.10:51900'] }),
+  attachments: attachmentsSchema.optional().meta({
+    description: 'How many VM network cards match and are enforced.',
+    examples: [{ desired: 1, enforced: 1 }],
+  }),
+  droppedPackets: quantitySchema
+    .optional()
+    .meta({ description: 'Packets dropped, all reasons and VMs; coarse and rate limited.', examples: [42] }),
+  peers: z
+    .array(peerSchema)
+    .max(256)
+    .optional()
+    .meta({
+      description: 'What the consumer needs to let the VMs in.',
+      examples: [
+        [
+          {
+            attachment: 'rental-7f3a-0',
+            publicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=',
+            addresses: ['10.99.0.2/32'],
+          },
+        ],
+      ],
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['attachment'],
+    }),
+});
+
+export type VmNetworkStatus = z.infer<typeof vmNetworkStatusSchema>;

@@ -1,0 +1,145 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { customResourceDefinition } from '../../../src/api/crd/custom-resource-definition.ts';
+import { renderCrds } from '../../../src/api/crd/render.ts';
+import { RESOURCES } from '../../../src/api/crd/resources.ts';
+import { structural } from '../../../src/api/crd/structural-schema.ts';
+import { describeSchema } from '../../../src/api/field-guide.ts';
+
+const folder = join(import.meta.dirname, '../../../crds');
+
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly example?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly additionalProperties?: Schema;
+  readonly [keyword: string]: unknown;
+}
+
+interface Crd {
+  readonly spec: {
+    readonly names: unknown;
+    readonly versions: readonly [
+      {
+        readonly schema: { readonly openAPIV3Schema: Schema };
+        readonly subresources?: unknown;
+        readonly additionalPrinterColumns: readonly { name: string; priority?: number }[];
+      },
+    ];
+  };
+}
+
+const crds = RESOURCES.map((resource) => ({
+  kind: resource.kind,
+  crd: customResourceDefinition(resource) as unknown as Crd,
+}));
+const rootOf = (crd: Crd) => crd.spec.versions[0].schema.openAPIV3Schema;
+
+/** Every node of a schema with its path. */
+function nodes(schema: Schema, path: string): [string, Schema][] {
+  const children = [
+    ...Object.entries(schema.properties ?? {}).map(([name, child]) => [`${path}.${name}`, child] as const),
+    ...(schema.items === undefined ? [] : [[`${path}[]`, schema.items] as const]),
+    ...(schema.additionalProperties === undefined
+      ? []
+      : [[`${path}{}`, schema.additionalProperties] as const]),
+  ];
+  return [[path, schema], ...children.flatMap(([name, child]) => nodes(child, name))];
+}
+
+test('crds/ is what src/api says (run: node scripts/generate-crds.ts)', () => {
+  const rendered = renderCrds();
+  expect(
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.yaml'))
+      .sort(),
+  ).toEqual([...rendered.keys()].sort());
+  for (const [name, text] of rendered) expect(readFileSync(join(folder, name), 'utf8')).toBe(text);
+});
+
+describe.each(crds)('$kind', ({ kind, crd }) => {
+  const all = nodes(rootOf(crd), kind);
+
+  test('every field says what it is, with an example', () => {
+    const silent = all.filter(([path, { description, example }]) => {
+      const told = description !== undefined && example !== undefined;
+      // The object itself, metadata (the API server knows it) and the objects in a list of objects, whose list has both.
+      return !told && path !== kind && path !== `${kind}.metadata` && !/\[\]$/.test(path);
+    });
+    expect(silent.map(([path]) => path)).toEqual([]);
+  });
+
+  test('every time and size names its unit', () => {
+    const unit = /second|byte|bit|packet|number|out of a million|port|generation|speaks of/i;
+    const numbers = all.filter(([, { type }]) => type === 'integer');
+    expect(
+      numbers.filter(([, { description }]) => !unit.test(description ?? '')).map(([path]) => path),
+    ).toEqual([]);
+  });
+
+  test('is structural: types everywhere, nothing that the API server refuses', () => {
+    for (const [path, node] of all) {
+      expect({ path, type: node.type }).toEqual({ path, type: expect.any(String) as unknown });
+      for (const keyword of [
+        '$ref',
+        'anyOf',
+        'oneOf',
+        'allOf',
+        'not',
+        'const',
+        'uniqueItems',
+        'propertyNames',
+        'examples',
+        'remedy',
+      ]) {
+        expect({ path, keyword, there: keyword in node }).toEqual({ path, keyword, there: false });
+      }
+      if (node.properties !== undefined) expect(node.additionalProperties).toBeUndefined();
+      // Bounded, or the cost of the rules cannot be estimated.
+      if (node.type === 'array')
+        expect({ path, maxItems: node['maxItems'] }).toEqual({
+          path,
+          maxItems: expect.any(Number) as unknown,
+        });
+    }
+  });
+
+  test('patterns are the common part of RE2 and ECMAScript', () => {
+    for (const [path, { pattern }] of all) {
+      if (typeof pattern !== 'string') continue;
+      expect({ path, look: /\(\?|\\[1-9bBdDsSwWuxpPk/]/.test(pattern) }).toEqual({ path, look: false });
+    }
+  });
+});
+
+test('VMNetwork has the columns of the design', () => {
+  const crd = crds[0]?.crd.spec.versions[0];
+  const columns = (wide: boolean) =>
+    crd?.additionalPrinterColumns
+      .filter(({ priority }) => (priority === 1) === wide)
+      .map(({ name }) => name.toUpperCase());
+  expect(columns(false)).toEqual(['MODE', 'ENDPOINT', 'READY', 'ENFORCED', 'ATTACHED', 'AGE']);
+  expect(columns(true)).toEqual(['CLASS', 'DROPS', 'TUNNEL']);
+  expect(crd?.subresources).toEqual({ status: {} });
+  expect(crds[0]?.crd.spec.names).toMatchObject({ shortNames: ['vmn', 'vmnet'] });
+});
+
+test('[NM-2] the API server too refuses a network without an endpoint', () => {
+  const spec = crds[0] && rootOf(crds[0].crd).properties?.['spec'];
+  expect(spec?.['x-kubernetes-validations']).toContainEqual(
+    expect.objectContaining({
+      rule: "self.mode == 'Direct' || has(self.consumerEndpoint)",
+      fieldPath: '.consumerEndpoint',
+    }),
+  );
+});
+
+test('a schema keyword that has no translation is an error, not lost', () => {
+  expect(() => structural(describeSchema(z.union([z.string(), z.number()])), 'x')).toThrow(
+    /no rule for the schema keyword "anyOf"/,
+  );
+});
