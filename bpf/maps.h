@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The maps of one VM's program set. README.md beside this file draws them and says who writes what. */
+#ifndef VMN_MAPS_H
+#define VMN_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "vmn/abi.h"
+
+/*
+ * The policy: one slot that holds an array map of one struct vmn_policy, or nothing, which means deny. User space fills
+ * and freezes a new inner map and puts it into the slot: one pointer swap, seen by both hooks at once, and a policy can
+ * not change while a frame is judged by it. Two array lookups are inlined by the JIT and cost about 3 ns; a hash lookup
+ * would cost 25. Inner maps made at run time must have the same type, sizes and flags as this template.
+ */
+struct vmn_policy_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct vmn_policy)); /* a __type two structs deep is only a forward declaration in BTF */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct vmn_policy_map);
+} policy_slot SEC(".maps");
+
+/* Index = direction * VMN_REASON_SLOTS + reason, both constants of the code: no frame can name another slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VMN_COUNTER_SLOTS);
+	__type(key, __u32);
+	__type(value, struct vmn_counter);
+} counters SEC(".maps");
+
+/* Dropped frames, a few a second; one ring for all VMs of the host, told apart by ifindex. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+#endif

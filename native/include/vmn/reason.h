@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Why a frame was let through or dropped. Numbers are stable and never reused: they are indices of the counters in the
+ * kernel, metric labels and what operators search for. Below VMN_REASON_FIRST_DROP the frame passes or is answered;
+ * from it on the frame is dropped. Whoever adds a line here also adds it to src/filter/drop-reason.ts and
+ * docs/drop-reasons.md; a test holds the three together.
+ */
+#ifndef VMN_REASON_H
+#define VMN_REASON_H
+
+#define VMN_REASONS(X)                                 \
+	X(0, ALLOWED, "Allowed")                           \
+	X(1, ALLOWED_PREVIOUS, "AllowedPreviousEndpoint")  \
+	X(2, ARP_ANSWERED, "ArpAnswered")                  \
+	X(16, NO_POLICY, "NoPolicy")                       \
+	X(17, POLICY_ABI, "PolicyAbi")                     \
+	X(18, QUARANTINED, "Quarantined")                  \
+	X(19, FRAME_TOO_SHORT, "FrameTooShort")            \
+	X(20, SOURCE_MAC, "SourceMac")                     \
+	X(21, DESTINATION_MAC, "DestinationMac")           \
+	X(22, GROUP_MAC, "GroupMac")                       \
+	X(23, VLAN, "Vlan")                                \
+	X(24, ETHERTYPE, "EtherType")                      \
+	X(25, ARP_MALFORMED, "ArpMalformed")               \
+	X(26, ARP_SPOOFED, "ArpSpoofed")                   \
+	X(27, ARP_NOT_GATEWAY, "ArpNotGateway")            \
+	X(28, ARP_FROM_HOST, "ArpFromHost")                \
+	X(29, IPV6, "Ipv6")                                \
+	X(30, IP_VERSION, "IpVersion")                     \
+	X(31, IP_HEADER_LENGTH, "IpHeaderLength")          \
+	X(32, IP_OPTIONS, "IpOptions")                     \
+	X(33, IP_TOTAL_LENGTH, "IpTotalLength")            \
+	X(34, IP_FRAGMENT, "IpFragment")                   \
+	X(35, IP_CHECKSUM, "IpChecksum")                   \
+	X(36, IP_TTL, "IpTtl")                             \
+	X(37, SOURCE_ADDRESS, "SourceAddress")             \
+	X(38, PROTOCOL, "Protocol")                        \
+	X(39, UDP_LENGTH, "UdpLength")                     \
+	X(40, DESTINATION_ADDRESS, "DestinationAddress")   \
+	X(41, DESTINATION_PORT, "DestinationPort")         \
+	X(42, PREVIOUS_EXPIRED, "PreviousEndpointExpired") \
+	X(43, SOURCE_PORT, "SourcePort")                   \
+	X(44, NOT_WIREGUARD, "NotWireGuard")               \
+	X(45, SUPER_FRAME, "SuperFrame")                   \
+	X(46, CHECKSUM_OFFLOAD, "ChecksumOffload")
+
+#define VMN_REASON_ENUM(number, symbol, name) VMN_REASON_##symbol = number,
+enum vmn_reason { VMN_REASONS(VMN_REASON_ENUM) };
+#undef VMN_REASON_ENUM
+
+#define VMN_REASON_FIRST_DROP 16
+
+#endif
