@@ -1,0 +1,119 @@
+import { dirname, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Link } from '../../agent/host/kernel.ts';
+import { systemKernel } from '../../agent/host/system-kernel.ts';
+import { claimOf, ensureClosedTap, systemPorts } from '../../agent/wiring/closed-tap.ts';
+import { GATEWAY_ADDRESS, type Identity, identityOf } from '../../agent/wiring/identity.ts';
+import { socketPathOf } from '../../agent/wiring/paths.ts';
+import type { AttachmentRecord } from '../../agent/wiring/record.ts';
+import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
+import { VmnError } from '../../lib/errors.ts';
+import { AgentSocket } from '../agent/agent-socket.ts';
+import { readAgentStatus } from '../agent/agent-status.ts';
+import type { CommandContext } from '../command-context.ts';
+import { EXIT_INTERRUPTED } from '../exit-code.ts';
+import { readNetworkFile } from '../manifest/network-file.ts';
+import { addPathOptions, type PathOptions, secondsParser } from '../options.ts';
+import { demandRoot } from '../root.ts';
+import { findProgram } from '../run/find-program.ts';
+import { runForeground } from '../run/foreground-child.ts';
+import { type PlaceholderValues, qemuCommand } from '../run/qemu-command.ts';
+import { runningVm } from '../run/running-vm.ts';
+import { type EnforcedState, waitEnforced } from '../run/wait-enforced.ts';
+import { escapeText } from '../terminal/escape.ts';
+
+interface RunOptions extends PathOptions {
+  readonly file: string;
+  readonly network?: string;
+  readonly vm?: string;
+  readonly waitEnforced: number;
+}
+
+const HELP = `
+The VM's network card is a tap that is closed before QEMU may open it. Only the
+agent opens it, for the one endpoint of the VMNetwork; without an agent the VM
+runs and stays closed. In ARGS these are filled in:
+
+  {{address}}   the guest's IPv4 address; it has to set it itself, as a /32
+  {{gateway}}   its gateway, on the link
+  {{endpoint}}  address:port that it may reach
+  {{mac}} {{tap}}
+
+The card is added (-netdev, -device), and -name guest= unless it is there. Other
+network options are refused: they would lead around the filter.
+
+Examples:
+  vmnetctl run -f rental.yaml -- qemu-system-x86_64 -m 512 -nographic \\
+    -drive file=rental.qcow2
+  vmnetctl run -f rental.yaml -- qemu-system-x86_64 -kernel vmlinuz \\
+    -append "address={{address}} gateway={{gateway}}"
+
+Once QEMU runs, its exit code is passed on (128 + n if signal n ended it).`;
+
+export function runCommand(context: CommandContext, settle: (exitCode: number) => void): Command {
+  const command = new Command('run')
+    .description('Runs QEMU on a network card that reaches one endpoint only.')
+    .usage('[options] -- qemu-system-x86_64 ARGS...')
+    .argument('<command...>', 'QEMU and its arguments')
+    .passThroughOptions()
+    .requiredOption('-f, --file <file>', 'manifest with the VMNetwork')
+    .option('--network <[namespace/]name>', 'which VMNetwork, when the file holds several')
+    .option('--vm <name>', 'which VM, when the VMNetwork names several and -name guest= is not given')
+    .addOption(
+      new Option('--wait-enforced <seconds>', 'how long to wait for the agent before QEMU starts')
+        .argParser(secondsParser(0, 600))
+        .default(10),
+    )
+    .addHelpText('after', HELP);
+  return addPathOptions(command).action(async (words: string[], options: RunOptions) => {
+    settle(await run(context, options, words));
+  });
+}
+
+/** Everything that can be refused is refused before anything is made. */
+async function run(context: CommandContext, options: RunOptions, words: readonly string[]): Promise<number> {
+  const { vm, network } = runningVm(readNetworkFile(options.file).networks, options, words);
+  const identity = identityOf(vm);
+  qemuCommand(words, vm, placeholders(identity, '0.0.0.0', network));
+  const program = findProgram(words[0] ?? '', context.environment['PATH']);
+  demandRoot('make a tap');
+  const kernel = systemKernel();
+  demandFreeTap(kernel.linkByName(identity.tap));
+
+  const record = ensureClosedTap(vm, options, systemPorts(options), claimOf(kernel, process.pid));
+  const [, ...args] = qemuCommand(words, vm, placeholders(identity, record.guestAddress, network));
+  const socket = new AgentSocket(socketPathOf(options));
+  const ports = {
+    status: (signal: AbortSignal) => readAgentStatus(socket, signal),
+    manifests: dirname(resolve(options.file)),
+  };
+  const state = await waitEnforced(vm, options.waitEnforced * 1000, ports, context.signal);
+  if (context.signal.aborted) return EXIT_INTERRUPTED;
+  context.output.note(stateLine(record, state));
+  context.outliveReaders();
+  return runForeground(program, args);
+}
+
+/** QEMU would fail, too, but late and with "Device or resource busy". */
+function demandFreeTap(link: Link | null): void {
+  if (link?.carrier !== true) return;
+  throw new VmnError('VMN_TAP_IN_USE', { attempted: 'start the VM', on: link.name });
+}
+
+function placeholders(identity: Identity, address: string, { spec }: VmNetwork): PlaceholderValues {
+  const { consumerEndpoint: endpoint } = spec;
+  return {
+    address,
+    gateway: GATEWAY_ADDRESS,
+    mac: identity.guestMac,
+    tap: identity.tap,
+    endpoint: endpoint ? `${endpoint.address}:${endpoint.port}` : null,
+  };
+}
+
+/** `vmn-… 100.64.0.5 → 203.0.113.10:51900 Enforced`, or why it is closed. */
+function stateLine(record: AttachmentRecord, state: EnforcedState): string {
+  const card = `${record.tap} ${record.guestAddress}`;
+  if (state.state === 'enforced') return `vmnetctl: ${card} → ${escapeText(state.endpoint)} Enforced`;
+  return `vmnetctl: ${card} closed: ${escapeText(state.why)}`;
+}

@@ -1,0 +1,73 @@
+import { usageError } from '../usage-error.ts';
+
+/*
+ * What `vmnetctl run` makes of the QEMU command line it is given: placeholders filled in, the VM's name and its one
+ * network card added. Pure.
+ */
+
+/** What may stand in `{{…}}`. */
+export interface PlaceholderValues {
+  readonly address: string;
+  readonly gateway: string;
+  readonly mac: string;
+  readonly tap: string;
+  /** `address:port`; null when the VMNetwork has no endpoint. */
+  readonly endpoint: string | null;
+}
+
+/** Options that would give the VM a card beside the filtered one, or hide one in a file. */
+const NETWORK_OPTIONS = new Set(['-netdev', '-nic', '-net', '-readconfig']);
+
+function isOption(argument: string, option: string): boolean {
+  return argument === option || argument === `-${option}`;
+}
+
+/** The value of `-name`: `guest=NAME,…` or `NAME,…`; null without `-name`. A doubled comma is a comma. */
+export function guestNameOf(command: readonly string[]): string | null {
+  const at = command.findLastIndex((argument) => isOption(argument, '-name'));
+  const value = at < 0 ? undefined : command[at + 1];
+  if (value === undefined) return null;
+  const parts = value.replaceAll(',,', '\0').split(',');
+  const named = parts.find((part) => part.startsWith('guest='))?.slice('guest='.length);
+  const bare = parts[0]?.includes('=') === true ? undefined : parts[0];
+  const name = (named ?? bare)?.replaceAll('\0', ',');
+  return name === undefined || name === '' ? null : name;
+}
+
+/** Throws VMN_USAGE when the command would open a way around the filter. */
+export function demandNoOtherNetwork(command: readonly string[]): void {
+  for (const [at, argument] of command.entries()) {
+    const option = [...NETWORK_OPTIONS].find((name) => isOption(argument, name));
+    if (option === undefined || command[at + 1] === 'none') continue;
+    const remedy = `Remove ${option}: vmnetctl run adds the VM's only card, and another one would not be filtered.`;
+    throw usageError(remedy, `${argument} ${command[at + 1] ?? ''}`.trim());
+  }
+}
+
+/** Fills in `{{name}}`. Throws VMN_USAGE for a name that is not known or has no value here. */
+export function fillPlaceholders(argument: string, values: PlaceholderValues): string {
+  return argument.replaceAll(/\{\{(.*?)\}\}/gs, (whole, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name as keyof PlaceholderValues] : undefined;
+    if (typeof value === 'string') return value;
+    const known = Object.keys(values).map((key) => `{{${key}}}`);
+    throw usageError(
+      value === null ? 'The VMNetwork has no consumerEndpoint.' : `Known are ${known.join(' ')}.`,
+      whole,
+    );
+  });
+}
+
+/** The whole command to start, program first. Throws VMN_USAGE. */
+export function qemuCommand(command: readonly string[], vm: string, values: PlaceholderValues): string[] {
+  demandNoOtherNetwork(command);
+  const filled = command.map((argument, at) => (at === 0 ? argument : fillPlaceholders(argument, values)));
+  const name = guestNameOf(filled) === null ? ['-name', `guest=${vm}`] : [];
+  return [
+    ...filled,
+    ...name,
+    '-netdev',
+    `tap,id=vmn0,ifname=${values.tap},script=no,downscript=no,vhost=off`,
+    '-device',
+    `virtio-net-pci,netdev=vmn0,mac=${values.mac}`,
+  ];
+}

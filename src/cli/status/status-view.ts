@@ -1,0 +1,157 @@
+import type { SeenAttachment, SeenNetwork, SeenProblem, SeenStatus } from '../agent/agent-status.ts';
+import { escapeText } from '../terminal/escape.ts';
+import type { Output, Tone } from '../terminal/output.ts';
+import { type Cell, Table } from '../terminal/table.ts';
+import type { KernelAttachment } from './kernel-attachment.ts';
+
+const TONES: Readonly<Record<string, Tone>> = {
+  Enforced: 'good',
+  True: 'good',
+  Error: 'bad',
+  False: 'bad',
+  Pending: 'warning',
+  Unknown: 'warning',
+};
+
+type Paint = Output['paint'];
+
+function painted(paint: Paint): (padded: string, text: string) => string {
+  return (padded, text) => {
+    const tone = TONES[text];
+    return tone === undefined ? padded : paint(tone, padded);
+  };
+}
+
+function endpointText(endpoint: SeenNetwork['endpoint']): string | null {
+  return endpoint === null ? null : `${endpoint.address}:${endpoint.port}`;
+}
+
+function condition(network: SeenNetwork, type: string): string {
+  return network.conditions.find((item) => item.type === type)?.status ?? 'Unknown';
+}
+
+function networkTable(status: SeenStatus, paint: Paint): string {
+  const enforced = new Set(
+    status.attachments.filter(({ state }) => state === 'Enforced').map(({ vm }) => vm),
+  );
+  const table = new Table([
+    { heading: 'NETWORK' },
+    { heading: 'MODE' },
+    { heading: 'ENDPOINT' },
+    { heading: 'READY', paint: painted(paint) },
+    { heading: 'ENFORCED', paint: painted(paint) },
+    { heading: 'ATTACHED' },
+    { heading: 'FILE' },
+  ]);
+  return table.render(
+    status.networks.map((network): Cell[] => [
+      `${network.namespace}/${network.name}`,
+      network.mode,
+      endpointText(network.endpoint),
+      condition(network, 'Ready'),
+      condition(network, 'Enforced'),
+      `${network.attachments.filter((vm) => enforced.has(vm)).length}/${network.attachments.length}`,
+      network.file,
+    ]),
+  );
+}
+
+/** One row of the attachments table, whoever it comes from. */
+interface AttachmentRow {
+  readonly vm: string;
+  readonly network: string | null;
+  readonly tap: string;
+  readonly guestAddress: string | null;
+  readonly state: string;
+  readonly inUse: boolean;
+  readonly endpoint: string | null;
+  readonly generation: number | bigint | null;
+  readonly message: string;
+}
+
+function attachmentTable(rows: readonly AttachmentRow[], paint: Paint): string {
+  const table = new Table([
+    { heading: 'VM' },
+    { heading: 'NETWORK' },
+    { heading: 'TAP' },
+    { heading: 'ADDRESS' },
+    { heading: 'STATE', paint: painted(paint) },
+    { heading: 'ENDPOINT' },
+    { heading: 'GENERATION', align: 'right' },
+    { heading: 'IN USE' },
+    { heading: 'MESSAGE' },
+  ]);
+  return table.render(
+    rows.map((row): Cell[] => [
+      row.vm,
+      row.network,
+      row.tap,
+      row.guestAddress,
+      row.state,
+      row.endpoint,
+      row.generation,
+      row.inUse ? 'yes' : 'no',
+      row.message,
+    ]),
+  );
+}
+
+function attachmentRow(attachment: SeenAttachment, networks: readonly SeenNetwork[]): AttachmentRow {
+  const network = networks.find(({ namespace, name }) => `${namespace}/${name}` === attachment.network);
+  const { enforced } = attachment;
+  return {
+    ...attachment,
+    endpoint: enforced && network ? endpointText(network.endpoint) : null,
+    generation: enforced ? enforced.generation : null,
+  };
+}
+
+/** Lines for what keeps a network from being ready, as its own conditions tell. */
+function conditionLines(networks: readonly SeenNetwork[]): string[] {
+  return networks.flatMap((network) =>
+    network.conditions
+      .filter(
+        ({ type, status }) =>
+          status === 'False' && ['Accepted', 'Bound', 'Programmed', 'Enforced'].includes(type),
+      )
+      .map(({ type, reason, message }) =>
+        escapeText(`${network.namespace}/${network.name}: ${type}=False, ${reason}: ${message}`, 1000),
+      ),
+  );
+}
+
+function problemLines(problem: SeenProblem): string[] {
+  const place = problem.line === undefined ? problem.file : `${problem.file}:${problem.line}`;
+  const subject = [place, problem.object, problem.field, problem.value].filter(
+    (part) => part !== undefined && part !== '',
+  );
+  return [
+    `${escapeText(subject.join(': '))}: ${escapeText(problem.message)} [${escapeText(problem.code)}]`,
+    `  ${escapeText(problem.remedy)}`,
+  ];
+}
+
+function section(title: string, text: string): string {
+  return `${title}\n${text}`;
+}
+
+/** The agent's status for people: networks, attachments, and what is wrong with its remedy. */
+export function statusText(status: SeenStatus, paint: Paint): string {
+  const rows = status.attachments.map((attachment) => attachmentRow(attachment, status.networks));
+  const parts = [networkTable(status, paint), attachmentTable(rows, paint)];
+  const wrong = [...conditionLines(status.networks), ...status.problems.flatMap(problemLines)];
+  if (wrong.length > 0) parts.push(section(paint('bad', 'PROBLEMS'), `${wrong.join('\n')}\n`));
+  return parts.join('\n');
+}
+
+/** What the kernel holds, when no agent is there to ask. */
+export function kernelText(attachments: readonly KernelAttachment[], paint: Paint): string {
+  return attachmentTable(attachments, paint);
+}
+
+/** Whether everything the agent was asked for holds: decides the exit code. */
+export function isAsAsked(status: SeenStatus): boolean {
+  const ready = status.networks.every((network) => condition(network, 'Ready') === 'True');
+  const settled = status.attachments.every(({ state }) => state === 'Enforced' || state === 'Denied');
+  return ready && settled && status.problems.length === 0;
+}

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { describe, expect, test } from '@jest/globals';
+import { root } from '../../support/requirement.ts';
+import { requires } from '../../support/skip.ts';
+import { handshake, pcap } from './frame-builder.ts';
+import { invoke } from './invoke.ts';
+import { manifest } from './manifest-text.ts';
+import { scratch } from './scratch.ts';
+import { ROOT, vmnetctl } from './vmnetctl.ts';
+
+const files = scratch();
+const NOBODY = 65_534;
+
+describe('usage errors exit with 2 and touch nothing', () => {
+  test.each<[string, string[], string]>([
+    ['no command', [], 'Usage: vmnetctl'],
+    ['an unknown command', ['foo'], "unknown command 'foo'"],
+    ['an unknown option', ['status', '--foo'], "unknown option '--foo'"],
+    ['an unknown format', ['status', '-o', 'yaml'], 'json, table'],
+    ['an argument too many', ['version', 'x'], 'too many arguments'],
+    ['a missing argument', ['validate'], "missing required argument 'file'"],
+    ['a missing option', ['explain', '--frame', '00'], "required option '--policy <file>'"],
+    ['a bad pool', ['status', '--pool', '100.64.0.0/33'], 'Give a network such as'],
+    ['a bad wait', ['run', '-f', 'x', '--wait-enforced', '-1', '--', 'q'], 'Give seconds from 0 to 600'],
+    ['run without QEMU', ['run', '-f', 'x'], "missing required argument 'command'"],
+    ['run without a file', ['run', '--', 'qemu'], "required option '-f, --file <file>'"],
+    ['a hostile option', ['status', '--\u001b[2J\u202e'], '--\\x1b[2J\\u{202e}'],
+  ])('%s', async (_, args, message) => {
+    const outcome = await invoke(args);
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toContain(message);
+    expect(outcome.stderr.replaceAll('\n', '')).not.toMatch(/\p{C}/u);
+  });
+
+  test('neither or both of --frame and --pcap', async () => {
+    const policy = files.write('p.yaml', manifest());
+    for (const args of [[], ['--frame', '00', '--pcap', 'x']]) {
+      const outcome = await invoke(['explain', '--policy', policy, ...args]);
+      expect(outcome).toMatchObject({ code: 2, stdout: '' });
+      expect(outcome.stderr).toContain('Give either --frame or --pcap.');
+    }
+  });
+});
+
+test.each([
+  [[]],
+  [['run']],
+  [['status']],
+  [['drops']],
+  [['explain']],
+  [['validate']],
+  [['doctor']],
+  [['version']],
+])('vmnetctl %j --help goes to standard output and documents the exit codes', async (command) => {
+  const outcome = await invoke([...command, '--help']);
+  expect(outcome).toMatchObject({ code: 0, stderr: '' });
+  expect(outcome.stdout).toContain('Exit codes:');
+  if (command.length > 0) expect(outcome.stdout).toContain(`  vmnetctl ${command[0] ?? ''}`);
+});
+
+test('version', async () => {
+  const { code, stdout } = await invoke(['version', '-o', 'json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ vmnetctl: '0.1.0', node: process.version });
+});
+
+test('doctor says what is there, and for what is missing what to do', async () => {
+  const { code, stdout } = await invoke(['doctor', '-o', 'json']);
+  const answer = JSON.parse(stdout) as {
+    ok: boolean;
+    findings: Record<string, { ok: boolean; remedy: string }>;
+  };
+  expect(Object.keys(answer.findings)).toContain('tcx');
+  for (const finding of Object.values(answer.findings)) expect(finding.remedy === '').toBe(finding.ok);
+  expect(code).toBe(answer.ok ? 0 : 3);
+  expect((await invoke(['doctor'])).stdout).toMatch(/^NEEDED +FOUND +DETAIL/);
+});
+
+describe('run refuses before anything is made', () => {
+  const nowhere = ['--state-dir', '/nonexistent', '--run-dir', '/nonexistent', '--bpffs', '/nonexistent'];
+  const run = (file: string, ...command: string[]) =>
+    invoke(['run', ...nowhere, '-f', file, '--', ...command]);
+
+  test('an invalid manifest', async () => {
+    const outcome = await run(files.write('bad.yaml', manifest({ endpoint: '1.2.3' })), 'true');
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toContain('spec.consumerEndpoint.address');
+  });
+
+  test('a manifest that is missing', async () => {
+    const outcome = await run('/nonexistent.yaml', 'true');
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toContain('/nonexistent.yaml: cannot be read: no such file');
+  });
+
+  test('QEMU that is not there', async () => {
+    const outcome = await run(files.write('good.yaml', manifest()), 'qemu-system-nonsense');
+    expect(outcome.code).toBe(3);
+    expect(outcome.stderr).toContain('[VMN_QEMU_MISSING]');
+    expect(outcome.stderr).toContain('qemu-system-nonsense');
+  });
+
+  test('a network card of its own', async () => {
+    const outcome = await run(files.write('good.yaml', manifest()), 'qemu-system-nonsense', '-nic', 'user');
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toContain('-nic user');
+  });
+
+  const asRoot = requires(root);
+  asRoot.test('a user who is not root', async () => {
+    const words = ['run', ...nowhere, '-f', '-', '--', 'true'];
+    const outcome = await vmnetctl(words, { uid: NOBODY, input: manifest() });
+    expect(outcome.code).toBe(3);
+    expect(outcome.stderr).toContain('[VMN_NOT_ROOT]');
+  });
+
+  for (const command of ['drops', 'status']) {
+    asRoot.test(`${command} needs root to read the kernel, too`, async () => {
+      const outcome = await vmnetctl([command, '--run-dir', '/nonexistent'], { uid: NOBODY });
+      expect(outcome).toMatchObject({ code: 3, stdout: '' });
+      expect(outcome.stderr).toContain('[VMN_NOT_ROOT]');
+    });
+  }
+});
+
+test('a reader that leaves ends the command quietly', async () => {
+  const policy = files.write('p.yaml', manifest());
+  const capture = files.write('many.pcap', pcap(new Array(20_000).fill({ bytes: handshake() })));
+  const child = spawn(
+    process.execPath,
+    ['src/cli/main.ts', 'explain', '--policy', policy, '--pcap', capture],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout.once('data', () => child.stdout.destroy());
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  expect(code).toBe(0);
+  expect(stderr).not.toMatch(/EPIPE|bug/);
+});
