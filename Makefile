@@ -1,0 +1,75 @@
+# The project's front door. Every target brings what it needs by itself, so `make demo` and `make test` work from
+# nothing on a fresh clone. `make help` lists the targets from the ## comments.
+
+export PATH := $(CURDIR)/.tools/node/bin:$(PATH):/usr/sbin:/sbin
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+NODE := node --disable-warning=ExperimentalWarning
+# Passed on to the command: make test-unit ARGS='-t parses', make demo ARGS=--help
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:[^#]*## / { printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Bring what is missing: system packages, Node 24, npm packages, native and BPF build
+	@scripts/setup
+
+.PHONY: demo
+demo: setup ## A real guest that reaches its consumer and nothing else, step by step (root)
+	@$(NODE) demo/main.ts $(ARGS)
+
+.PHONY: test
+test: setup ## All tests, tier after tier (root for kernel and e2e)
+	@$(NODE) scripts/test.ts $(ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## Unit, property and contract tests; needs nothing
+	@$(NODE) scripts/test.ts unit $(ARGS)
+
+.PHONY: test-native
+test-native: setup ## The C filter, built with ASan and UBSan
+	@$(NODE) scripts/test.ts native $(ARGS)
+
+.PHONY: test-kernel
+test-kernel: setup ## BPF, taps and namespaces on this kernel (root)
+	@$(NODE) scripts/test.ts kernel $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: setup ## A real guest under QEMU (root)
+	@$(NODE) scripts/test.ts e2e $(ARGS)
+
+.PHONY: acceptance
+acceptance: setup-node ## Every acceptance id with its tests and their last result; STRICT=1 fails on ids without a test
+	@$(NODE) scripts/acceptance.ts $(ARGS)
+
+.PHONY: lint
+lint: setup ## Types, eslint with the import rules, prettier, clang-format, shell syntax
+	@scripts/lint
+
+.PHONY: fmt
+fmt: setup ## Format everything in place
+	@scripts/fmt
+
+.PHONY: crds
+crds: setup ## Write crds/ anew from the schemas in src/api
+	@$(NODE) scripts/generate-crds.ts $(ARGS)
+
+.PHONY: build
+build: setup ## Native addon, host-compiled filter and BPF object into build/native; TypeScript runs as it stands
+
+.PHONY: build-native
+build-native: ## Only the native and BPF build, without looking at the rest
+	@SETUP_STEPS=native scripts/setup
+
+.PHONY: clean
+clean: ## Remove what was built; keeps .tools and node_modules
+	@rm -rf build coverage
+
+# Only Node: for what needs neither packages nor a build.
+.PHONY: setup-node
+setup-node:
+	@SETUP_STEPS=node scripts/setup >/dev/null

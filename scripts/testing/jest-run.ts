@@ -1,0 +1,128 @@
+/** Runs Jest over one tier in a process of its own and always comes back: with results, or with a failure that says why. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EACH_TEST_VARIABLE, RECORDS_VARIABLE, TIER_VARIABLE, type Recorded } from './reporter.ts';
+import type { TestRecord } from './test-results.ts';
+import type { Tier } from './tier.ts';
+
+/** How long Jest may take to exit once all files are done: longer means that a test left something open. */
+const EXIT_GRACE_MS = 6_000;
+const KILL_GRACE_MS = 3_000;
+const POLL_MS = 250;
+
+export interface JestOptions {
+  projectRoot: string;
+  tier: Tier;
+  /** Relative to the project. */
+  files: readonly string[];
+  /** Only tests whose full name matches this regular expression. */
+  title?: string;
+  signal: AbortSignal;
+}
+
+export async function runJest(options: JestOptions): Promise<TestRecord[]> {
+  const { projectRoot, tier } = options;
+  const records = join(projectRoot, 'build', 'cache', `test-records-${tier.name}-${process.pid}.json`);
+  mkdirSync(join(projectRoot, 'build', 'cache'), { recursive: true });
+  const child = spawn(process.execPath, jestArguments(options), {
+    cwd: projectRoot,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {
+      ...process.env,
+      [RECORDS_VARIABLE]: records,
+      [TIER_VARIABLE]: tier.name,
+      [EACH_TEST_VARIABLE]: tier.inBand ? '1' : '0',
+    },
+  });
+  const watched = await watch(child, options, () => readRecords(records)?.complete === true);
+  const recorded = readRecords(records);
+  rmSync(records, { force: true });
+  const tests = recorded?.tests ?? [];
+  let { problem } = watched;
+  if (watched.end !== 'exit code 0' && !tests.some((test) => test.status === 'failed')) {
+    problem ??= `Jest failed without a failed test (${watched.end}); its output above says why`;
+  }
+  if (problem !== null) {
+    process.stdout.write(`  ${tier.name}: ${problem}\n`);
+    tests.push(failureOf(tier, `the ${tier.name} tier runs to its end`, problem));
+  }
+  return tests;
+}
+
+/** Waits for the process and ends it where it does not end by itself. */
+async function watch(
+  child: ChildProcess,
+  { tier, signal }: JestOptions,
+  isComplete: () => boolean,
+): Promise<{ end: string; problem: string | null }> {
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => {
+      resolve(`could not be started: ${error.message}`);
+    });
+    child.once('exit', (code, name) => {
+      resolve(name === null ? `exit code ${code ?? 'unknown'}` : `ended by ${name}`);
+    });
+  });
+  const startedAt = Date.now();
+  let completeAt: number | null = null;
+  for (;;) {
+    const end = await Promise.race([exited, delay(POLL_MS, null)]);
+    if (end !== null) return { end, problem: null };
+    if (completeAt === null && isComplete()) completeAt = Date.now();
+    const problem = reasonToEnd(tier, signal, Date.now() - startedAt, completeAt);
+    if (problem === null) continue;
+    // SIGINT first: Jest and the tests' own clean-up get their chance.
+    child.kill('SIGINT');
+    if ((await Promise.race([exited, delay(KILL_GRACE_MS, null)])) === null) child.kill('SIGKILL');
+    return { end: await exited, problem };
+  }
+}
+
+function reasonToEnd(
+  tier: Tier,
+  signal: AbortSignal,
+  ranMs: number,
+  completeAt: number | null,
+): string | null {
+  if (signal.aborted) return 'interrupted';
+  if (ranMs > tier.deadlineMs) return `not done after ${tier.deadlineMs / 60_000} minutes`;
+  if (completeAt !== null && Date.now() - completeAt > EXIT_GRACE_MS) {
+    return 'all tests ended but the process did not: a test left a handle or a child process open';
+  }
+  return null;
+}
+
+export function failureOf(tier: Tier, title: string, failure: string): TestRecord {
+  return {
+    title,
+    file: `test/${tier.folders[0] ?? ''}`,
+    tier: tier.name,
+    status: 'failed',
+    durationMs: 0,
+    failure,
+  };
+}
+
+function jestArguments({ projectRoot, tier, files, title }: JestOptions): string[] {
+  return [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    join(projectRoot, 'node_modules', 'jest', 'bin', 'jest.js'),
+    `--reporters=${join(projectRoot, 'scripts', 'testing', 'reporter.ts')}`,
+    `--testTimeout=${tier.testTimeoutMs}`,
+    ...(tier.inBand ? ['--runInBand'] : ['--maxWorkers=100%']),
+    ...(title === undefined ? [] : [`--testNamePattern=${title}`]),
+    '--runTestsByPath',
+    ...files,
+  ];
+}
+
+function readRecords(path: string): Recorded | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Recorded;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,56 @@
+/** The tiers of the tests, by the privilege that each needs. test/README.md is their description in words. */
+
+export interface Tier {
+  name: string;
+  /** Folders below test/. Every folder there that holds tests belongs to exactly one tier (a test checks it). */
+  folders: readonly string[];
+  needsRoot: boolean;
+  /** One file after the other: the files share the machine's network and would measure each other. */
+  inBand: boolean;
+  /** For one test, where the test itself names no other. */
+  testTimeoutMs: number;
+  /** For the whole tier; past it the run is ended and counts as failed. */
+  deadlineMs: number;
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+export const TIERS: readonly Tier[] = [
+  {
+    name: 'unit',
+    folders: ['unit', 'property', 'contract'],
+    needsRoot: false,
+    inBand: false,
+    testTimeoutMs: 30 * SECOND,
+    deadlineMs: 10 * MINUTE,
+  },
+  {
+    name: 'native',
+    folders: ['native'],
+    needsRoot: false,
+    inBand: true,
+    testTimeoutMs: 2 * MINUTE,
+    deadlineMs: 10 * MINUTE,
+  },
+  {
+    name: 'kernel',
+    folders: ['kernel'],
+    needsRoot: true,
+    inBand: true,
+    testTimeoutMs: 1 * MINUTE,
+    deadlineMs: 20 * MINUTE,
+  },
+  {
+    name: 'e2e',
+    folders: ['e2e'],
+    needsRoot: true,
+    inBand: true,
+    testTimeoutMs: 5 * MINUTE,
+    deadlineMs: 25 * MINUTE,
+  },
+];
+
+export function tierNamed(name: string): Tier | undefined {
+  return TIERS.find((tier) => tier.name === name);
+}
