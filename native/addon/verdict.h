@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one filter (native/include/vmn), compiled for the host: C, because its headers are C and not C++. */
+#ifndef VMN_ADDON_VERDICT_H
+#define VMN_ADDON_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vmn_judge_request {
+	bool from_vm;
+	const void *policy; /* 128 bytes, or NULL */
+	const void *frame;
+	size_t frame_bytes;
+	uint64_t now_ns;
+	uint32_t pending_checksum_offset;
+	bool vlan_in_metadata;
+	bool super_frame;
+	bool own_answer;
+};
+
+/* The number of the reason (vmn/reason.h). */
+uint32_t vmn_addon_judge(const struct vmn_judge_request *request);
+
+struct vmn_parsed_frame {
+	const char *failure; /* name of the parse failure (vmn/parse.h), or NULL; earlier layers are filled in */
+	uint8_t destination[6];
+	uint8_t source[6];
+	uint16_t ethertype; /* as it stands in the frame: a tag's own when there is one */
+	uint32_t payload_offset;
+	bool is_vlan;
+	bool is_ethernet, is_arp, is_ipv4, is_transport;
+	struct {
+		uint16_t operation;
+		uint8_t sender_mac[6], target_mac[6];
+		uint32_t sender_be, target_be;
+	} arp;
+	struct {
+		uint32_t header_bytes, total_bytes, source_be, destination_be, payload_offset;
+		uint16_t fragment;
+		uint8_t ttl, protocol;
+	} ipv4;
+	struct {
+		uint16_t source_port, destination_port;
+		uint32_t udp_bytes, payload_offset;
+	} transport;
+};
+
+void vmn_addon_parse(const void *frame, size_t bytes, struct vmn_parsed_frame *parsed);
+
+/* One line of the compiler's view of vmn/abi.h: `struct.field` or a constant's name, and its offset, size or value. */
+struct vmn_layout_line {
+	const char *name;
+	uint64_t value;
+};
+
+const struct vmn_layout_line *vmn_addon_layout(size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

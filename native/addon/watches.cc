@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What there is to watch: the ring buffer of events, and the host's links and routes. */
+#include <unistd.h>
+
+#include <vector>
+
+#include "watch.h"
+
+extern "C" {
+#include "events.h"
+#include "link_watch.h"
+}
+
+namespace vmn {
+namespace {
+
+/* Events handed over a turn of the loop, so that a flood of drops cannot starve everything else. */
+constexpr unsigned int events_a_turn = 256;
+
+class EventsWatch : public Watch {
+public:
+	using Watch::Watch;
+
+	Napi::Value start(Napi::Env env, const std::string &path)
+	{
+		Failure failure;
+
+		events_ = vmn_events_reader(path.c_str(), keep, this, failure.get());
+		if (!events_)
+			failure.raise(env);
+		try {
+			return open(vmn_events_fd(events_));
+		} catch (...) {
+			release();
+			throw;
+		}
+	}
+
+protected:
+	void readable(Napi::Env env) override
+	{
+		Failure failure;
+		std::vector<std::vector<uint8_t>> batch;
+
+		waiting_.clear();
+		int result = vmn_events_consume(events_, events_a_turn, failure.get());
+		batch.swap(waiting_);
+		for (const auto &event : batch) {
+			if (closed())
+				return;
+			Napi::HandleScope scope(env);
+			call(env, {copy_bytes(env, event.data(), event.size())});
+		}
+		failure.check(env, result);
+	}
+
+	void release() override
+	{
+		vmn_events_close(events_);
+		events_ = nullptr;
+	}
+
+private:
+	static void keep(void *context, const void *data, size_t size)
+	{
+		const uint8_t *first = static_cast<const uint8_t *>(data);
+
+		static_cast<EventsWatch *>(context)->waiting_.emplace_back(first, first + size);
+	}
+
+	vmn_events *events_ = nullptr;
+	std::vector<std::vector<uint8_t>> waiting_;
+};
+
+class LinkWatch : public Watch {
+public:
+	using Watch::Watch;
+
+	Napi::Value start(Napi::Env env)
+	{
+		Failure failure;
+
+		fd_ = failure.check(env, vmn_link_watch_open(failure.get()));
+		try {
+			return open(fd_);
+		} catch (...) {
+			release();
+			throw;
+		}
+	}
+
+protected:
+	void readable(Napi::Env env) override
+	{
+		Failure failure;
+
+		if (failure.check(env, vmn_link_watch_drain(fd_, failure.get())))
+			call(env, {});
+	}
+
+	void release() override
+	{
+		if (fd_ >= 0)
+			::close(fd_);
+		fd_ = -1;
+	}
+
+private:
+	int fd_ = -1;
+};
+
+/* (path, (bytes: Uint8Array) => void) */
+Napi::Value open_events(const Napi::CallbackInfo &info)
+{
+	std::string path = text(info, 0);
+
+	return std::make_shared<EventsWatch>(function(info, 1), "vmnetwork:events")->start(info.Env(), path);
+}
+
+/* (() => void) */
+Napi::Value watch_links(const Napi::CallbackInfo &info)
+{
+	return std::make_shared<LinkWatch>(function(info, 0), "vmnetwork:links")->start(info.Env());
+}
+
+} // namespace
+
+void export_watch(Napi::Env env, Napi::Object exports)
+{
+	exports.Set("openEvents", Napi::Function::New(env, open_events));
+	exports.Set("watchLinks", Napi::Function::New(env, watch_links));
+}
+
+} // namespace vmn

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcx links (Linux 6.6): attach in front of everybody else, ask who is first, read a link back. The packaged libbpf and
+ * kernel headers may be older than tcx, so the few attributes needed are laid out in tcx.c after
+ * include/uapi/linux/bpf.h of 6.6 and passed to bpf(2) directly.
+ */
+#ifndef VMN_TCX_H
+#define VMN_TCX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "failure.h"
+
+#define VMN_TCX_INGRESS 46u /* BPF_TCX_INGRESS: what comes in from the tap, that is from the VM */
+#define VMN_TCX_EGRESS 47u  /* BPF_TCX_EGRESS: what goes out to the tap, that is to the VM */
+
+struct vmn_tcx_link {
+	uint32_t id;
+	uint32_t program_id;
+	uint32_t ifindex; /* 0 once the interface is gone: the link holds on to nothing */
+	uint32_t attach_type;
+};
+
+/* A new link in front of all others. Returns its file descriptor; closing it unpinned detaches. */
+int vmn_tcx_attach(int program_fd, uint32_t ifindex, uint32_t attach_type, struct vmn_failure *failure);
+
+/* Fails with EMEDIUMTYPE when the descriptor is a link of another kind. */
+int vmn_tcx_link_read(int link_fd, struct vmn_tcx_link *link, struct vmn_failure *failure);
+
+/*
+ * Where a link stands among those attached to the interface in this network namespace: 0 runs first. -1 when it is not
+ * attached there, -2 on failure.
+ */
+#define VMN_TCX_NOT_ATTACHED (-1)
+int vmn_tcx_position(uint32_t ifindex, uint32_t attach_type, uint32_t link_id, struct vmn_failure *failure);
+
+/* Whether the kernel knows tcx: asks about the hooks of an interface. Fails with EINVAL before 6.6. */
+int vmn_tcx_probe(uint32_t ifindex, struct vmn_failure *failure);
+
+#endif

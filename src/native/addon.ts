@@ -1,0 +1,170 @@
+/**
+ * The native addon: loaded here and nowhere else, when it is first needed. What each function does is said where the
+ * facades of this folder offer it; arguments are checked there, and failures become VmnErrors there.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { VmnError } from '../lib/errors.ts';
+
+export interface NativeHook {
+  linkId: number;
+  programId: number;
+  programTag: string;
+  ifindex: number;
+  attachType: number;
+  first: boolean;
+}
+
+export interface NativeReadBack {
+  fromVm: NativeHook | null;
+  toVm: NativeHook | null;
+  policyState: 'empty' | 'set' | 'unknown';
+  policy: Uint8Array | null;
+}
+
+export interface NativeParsedFrame {
+  failure?: string;
+  destination?: string;
+  source?: string;
+  etherType?: number;
+  payloadOffset?: number;
+  vlan?: boolean;
+  arp?: {
+    operation: number;
+    senderMac: string;
+    senderAddress: string;
+    targetMac: string;
+    targetAddress: string;
+  };
+  ipv4?: {
+    headerBytes: number;
+    totalBytes: number;
+    fragmentField: number;
+    ttl: number;
+    protocol: number;
+    source: string;
+    destination: string;
+    payloadOffset: number;
+  };
+  transport?: { sourcePort: number; destinationPort: number; udpBytes: number; payloadOffset: number };
+}
+
+export interface NativeLink {
+  ifindex: number;
+  name: string;
+  mac: string;
+  alias: string;
+  up: boolean;
+  carrier: boolean;
+  mtu: number;
+  kind: string;
+}
+
+export interface NativeRoute {
+  destination: string;
+  prefixLength: number;
+  ifindex: number;
+  protocol: number;
+}
+
+export interface NativeWay {
+  ifindex: number;
+  name: string;
+  local: boolean;
+  gateway?: string;
+  source?: string;
+}
+
+export interface NativeNeighbour {
+  address: string;
+  mac: string;
+  permanent: boolean;
+}
+
+export interface Closable {
+  close(): void;
+}
+
+/** native/addon; each file there exports the functions of one group. */
+export interface NativeAddon {
+  attachFilter(pinDir: string, ifindex: number): void;
+  replaceFilter(pinDir: string, ifindex: number, policy: Uint8Array | null): void;
+  writePolicy(pinDir: string, policy: Uint8Array | null): void;
+  removeFilter(pinDir: string, attachedToo: boolean): void;
+  readBack(pinDir: string): NativeReadBack;
+  /** `[slot, packets, bytes]` */
+  counters(pinDir: string): [number, bigint, bigint][];
+  programTags(): { fromVm: string; toVm: string };
+  testRun(
+    pinDir: string,
+    fromVm: boolean,
+    frame: Uint8Array,
+    mark: number,
+    gsoSize: number,
+  ): { action: number; reason: number; mark: number; frame: Uint8Array };
+
+  judge(
+    fromVm: boolean,
+    policy: Uint8Array | null,
+    frame: Uint8Array,
+    nowNs: bigint,
+    pendingChecksumOffset: number,
+    vlanInMetadata: boolean,
+    superFrame: boolean,
+    ownAnswer: boolean,
+  ): number;
+  parseFrame(frame: Uint8Array): NativeParsedFrame;
+  /** `struct` to its size, `struct.field` to its offset, constants to their value: the compiler's view of vmn/abi.h. */
+  abiLayout(): Record<string, number>;
+
+  createTap(name: string): { fd: number; ifindex: number };
+  persistTap(fd: number, owner: number | null): void;
+  openTap(name: string, vnetHeader: boolean, offloads: number): { fd: number; ifindex: number };
+
+  links(): NativeLink[];
+  linkByName(name: string): NativeLink;
+  setLink(ifindex: number, mac: string | null, alias: string | null, mtu: number, up: boolean | null): void;
+  deleteLink(ifindex: number): void;
+  routes(protocol: number): NativeRoute[];
+  addRoute(destination: string, prefixLength: number, ifindex: number, protocol: number, scope: number): void;
+  deleteRoute(
+    destination: string,
+    prefixLength: number,
+    ifindex: number,
+    protocol: number,
+    scope: number,
+  ): void;
+  routeTo(address: string): NativeWay;
+  neighbours(ifindex: number): NativeNeighbour[];
+  setNeighbour(ifindex: number, address: string, mac: string): void;
+  deleteNeighbour(ifindex: number, address: string): void;
+
+  setNetns(path: string): void;
+  lockFile(path: string, wait: boolean): number;
+  mountBpffs(path: string): void;
+  probeBpf(): void;
+  probeTcx(): void;
+
+  openEvents(path: string, onEvent: (bytes: Uint8Array) => void): Closable;
+  watchLinks(onChange: () => void): Closable;
+}
+
+/** Where `make build` puts it. */
+export const ADDON_PATH = fileURLToPath(new URL('../../build/native/vmnet.node', import.meta.url));
+
+let loaded: NativeAddon | undefined;
+
+/** @throws VmnError VMN_NATIVE_MISSING when it is not built, or built for another machine. */
+export function addon(): NativeAddon {
+  loaded ??= loadAddon(ADDON_PATH);
+  return loaded;
+}
+
+/** For addon() and its test. */
+export function loadAddon(path: string): NativeAddon {
+  try {
+    return createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (cause) {
+    throw new VmnError('VMN_NATIVE_MISSING', { attempted: 'load the native addon', on: path, cause });
+  }
+}
