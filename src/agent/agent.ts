@@ -1,0 +1,161 @@
+import type { Clock } from '../lib/clock.ts';
+import { isVmnError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { FilterEvent } from '../native/filter-engine.ts';
+import { ReconcileLoop } from './attachment/loop.ts';
+import { reconcile } from './attachment/pass.ts';
+import type { PassPorts, PassResult } from './attachment/pass.ts';
+import { RetryTable } from './attachment/retry.ts';
+import type { RoundMemory } from './attachment/rounds.ts';
+import type { Nft } from './host/nft.ts';
+import { ManifestFolder } from './source/manifest-folder.ts';
+import { announceChanges } from './status/announce.ts';
+import { ConditionHistory } from './status/condition-history.ts';
+import { DropEventFeed, toDropEvent } from './status/drop-events.ts';
+import { hostProblem } from './status/problems.ts';
+import { reportStatus, unverifiedStatus } from './status/report.ts';
+import { StatusServer } from './status/server.ts';
+import type { AgentInfo, AgentStatus } from './status/status.ts';
+import type { ClosedTapPorts } from './wiring/closed-tap.ts';
+import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
+import { socketPathOf } from './wiring/paths.ts';
+import type { AttachmentPaths } from './wiring/paths.ts';
+
+export interface Closable {
+  close(): void;
+}
+
+/** The machine, as the agent needs it; see host/ for the real one. */
+export interface AgentPorts extends ClosedTapPorts {
+  readonly nft: Nft;
+  readonly uplinks: OpenedUplinks;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Calls back when links, addresses or routes of the host may have changed. */
+  watchLinks(onChange: () => void): Closable;
+  /** Reads the ring buffer of dropped frames, which must exist. */
+  openEvents(onEvent: (event: FilterEvent) => void): Closable;
+}
+
+export interface AgentSettings {
+  readonly info: AgentInfo;
+  readonly paths: AttachmentPaths;
+  readonly nodeName: string;
+  readonly resyncMs: number;
+}
+
+/**
+ * The standalone agent: manifests in, enforcement and status out. `close()` stops reading and answering, and leaves
+ * everything in the kernel as it is.
+ */
+export class Agent {
+  readonly #settings: AgentSettings;
+  readonly #ports: AgentPorts;
+  readonly #folder: ManifestFolder;
+  readonly #loop: ReconcileLoop;
+  readonly #feed = new DropEventFeed();
+  readonly #history: ConditionHistory;
+  readonly #memory: RoundMemory = { retries: new RetryTable(), generations: new Map() };
+  #status: AgentStatus | null = null;
+  #server: StatusServer | null = null;
+  #links: Closable | null = null;
+  #events: Closable | null = null;
+  #eventsFault: string | null = null;
+
+  constructor(settings: AgentSettings, ports: AgentPorts) {
+    this.#settings = settings;
+    this.#ports = ports;
+    this.#history = new ConditionHistory(ports.clock);
+    this.#folder = new ManifestFolder({ dir: settings.info.manifests, onChange: () => this.#loop.request() });
+    this.#loop = new ReconcileLoop({
+      pass: () => this.#pass(),
+      nextRetryNs: () => this.#memory.retries.nextRetryNs(),
+      clock: ports.clock,
+      log: ports.log,
+      resyncMs: settings.resyncMs,
+    });
+  }
+
+  /** The latest status; null before the first pass ended. */
+  get status(): AgentStatus | null {
+    return this.#status;
+  }
+
+  async start(): Promise<void> {
+    this.#server = await StatusServer.listen({
+      socketPath: socketPathOf(this.#settings.paths),
+      status: () => this.#status,
+      events: this.#feed,
+      healthy: () => this.#loop.idleMs < 3 * this.#settings.resyncMs + 10_000,
+    });
+    this.#folder.start();
+    this.#links = this.#ports.watchLinks(() => this.#loop.request());
+    this.#loop.request();
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#folder.close();
+    this.#links?.close();
+    this.#links = null;
+    await this.#loop.stop();
+    this.#closeEvents();
+    await this.#server?.close();
+    this.#server = null;
+  }
+
+  async #pass(): Promise<void> {
+    const set = this.#folder.current();
+    let result: PassResult;
+    try {
+      result = await reconcile(set, this.#memory, this.#passPorts());
+    } catch (error) {
+      if (this.#status !== null && isVmnError(error)) {
+        this.#show(unverifiedStatus(this.#status, hostProblem({ on: 'host', error })));
+      }
+      throw error;
+    }
+    if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
+    const now = this.#ports.clock.now().toISOString();
+    this.#show(reportStatus(this.#settings.info, set, result, this.#history, now));
+  }
+
+  #show(status: AgentStatus): void {
+    announceChanges(this.#status, status, this.#ports.log);
+    this.#status = status;
+  }
+
+  #passPorts(): PassPorts {
+    const { log } = this.#ports;
+    return {
+      ...this.#ports,
+      paths: this.#settings.paths,
+      nodeName: this.#settings.nodeName,
+      onChange: (what, on, vm) => log.info({ change: what, on, ...(vm === null ? {} : { vm }) }, 'changed'),
+      onLastDetached: () => this.#closeEvents(),
+    };
+  }
+
+  /** Drops are seen from the first attachment on. Failing to see them is no reason not to enforce. */
+  #openEvents(): void {
+    if (this.#events !== null) return;
+    try {
+      this.#events = this.#ports.openEvents((event) => this.#onEvent(event));
+      this.#eventsFault = null;
+    } catch (error) {
+      if (!isVmnError(error)) throw error;
+      if (this.#eventsFault !== error.message)
+        this.#ports.log.warn({ err: error }, 'no events of dropped frames');
+      this.#eventsFault = error.message;
+    }
+  }
+
+  #closeEvents(): void {
+    this.#events?.close();
+    this.#events = null;
+  }
+
+  #onEvent(event: FilterEvent): void {
+    if (this.#feed.listeners > 0) this.#feed.publish(toDropEvent(event, this.#status, this.#ports.clock));
+  }
+}

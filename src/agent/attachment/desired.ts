@@ -1,0 +1,118 @@
+import type { AttachmentIntent, PolicyIntent } from '../../controller/vmnetwork/plan.ts';
+import type { RouteAnswer } from '../host/kernel.ts';
+import { cidrRange, contains } from '../wiring/address-pool.ts';
+import { identityOf, isTapName } from '../wiring/identity.ts';
+import type { AttachmentRecord, RecordState } from '../wiring/record.ts';
+
+/** What is wanted of one attachment, by tap. */
+export type DesiredAttachment =
+  | { readonly want: 'program'; readonly vm: string; readonly network: string; readonly intent: PolicyIntent }
+  /** Closed, and kept. */
+  | {
+      readonly want: 'deny';
+      readonly vm: string | null;
+      readonly network: string | null;
+      readonly reason: string;
+    }
+  /** Nobody wants it: closed, and removed once no VM holds it. */
+  | { readonly want: 'gone'; readonly vm: string | null; readonly reason: string };
+
+export interface DesiredInput {
+  readonly attachments: readonly AttachmentIntent[];
+  /** Keys of the networks that could be read. */
+  readonly networks: ReadonlySet<string>;
+  /** Every manifest was read; see ManifestSet. */
+  readonly complete: boolean;
+  readonly records: ReadonlyMap<string, RecordState>;
+  /** Taps of ours and pins that exist, whether or not a record knows them. */
+  readonly existing: Iterable<string>;
+  readonly pool: string;
+  /** How the host would reach an address; null when it would not. */
+  readonly routeTo: (address: string) => RouteAnswer | null;
+}
+
+/**
+ * Joins what the networks say with what this host has. Pure but for `routeTo`. Everything the host has gets an answer:
+ * what no network names is to be gone, or only closed while some manifest cannot be read.
+ */
+export function desiredAttachments(input: DesiredInput): Map<string, DesiredAttachment> {
+  const desired = new Map<string, DesiredAttachment>();
+  const clashes = addressClashes(input.records);
+  for (const attachment of input.attachments) {
+    const { tap } = identityOf(attachment.vm);
+    desired.set(tap, wanted(attachment, tap, input, clashes));
+  }
+  for (const tap of new Set([...input.records.keys(), ...input.existing])) {
+    if (desired.has(tap) || !isTapName(tap)) continue;
+    const vm = recordOf(input.records.get(tap))?.vm ?? null;
+    const reason = 'no VMNetwork names this VM';
+    if (input.complete) desired.set(tap, { want: 'gone', vm, reason });
+    else desired.set(tap, { want: 'deny', vm, network: null, reason: `${reason} that can be read` });
+  }
+  return desired;
+}
+
+function wanted(
+  { vm, intent, network, reason }: AttachmentIntent,
+  tap: string,
+  input: DesiredInput,
+  clashes: ReadonlyMap<string, string>,
+): DesiredAttachment {
+  const deny = (why: string): DesiredAttachment => ({ want: 'deny', vm, network, reason: why });
+  if (intent === null) return deny(reason);
+  const record = recordOf(input.records.get(tap));
+  const clash = clashes.get(tap);
+  if (clash !== undefined) {
+    return deny(`guest address ${record?.guestAddress ?? ''} is also that of ${clash}, which is older`);
+  }
+  if (record !== null && !contains(cidrRange(input.pool), record.guestAddress)) {
+    return deny(
+      `guest address ${record.guestAddress} lies outside the pool ${input.pool}; start with the former --pool`,
+    );
+  }
+  const taken = takeover(intent, record, input);
+  if (taken !== null) return deny(taken);
+  const refusal = endpointRefusal(intent, input);
+  if (refusal !== null) return deny(refusal);
+  return { want: 'program', vm, network: intent.network, intent };
+}
+
+/**
+ * A VM whose network became illegible is not handed to the next network that names it: the first one still holds it,
+ * we just cannot read what it says.
+ */
+function takeover(intent: PolicyIntent, record: AttachmentRecord | null, input: DesiredInput): string | null {
+  const holder = record?.network ?? null;
+  if (input.complete || holder === null || holder === intent.network || input.networks.has(holder))
+    return null;
+  return `VMNetwork ${holder} holds this VM and is not among the manifests that can be read; correct or remove it`;
+}
+
+function endpointRefusal({ endpoint }: PolicyIntent, { pool, routeTo }: DesiredInput): string | null {
+  if (contains(cidrRange(pool), endpoint.address)) {
+    return `spec.consumerEndpoint.address ${endpoint.address} lies in the pool of guest addresses ${pool}`;
+  }
+  if (routeTo(endpoint.address)?.local === true) {
+    return `spec.consumerEndpoint.address ${endpoint.address} is an address of this host, which no guest may reach`;
+  }
+  return null;
+}
+
+/** Taps whose guest address an older record has too, with the VM of that record. */
+function addressClashes(records: ReadonlyMap<string, RecordState>): Map<string, string> {
+  const oldestFirst = [...records.values()]
+    .flatMap((state) => (state.state === 'ok' ? [state.record] : []))
+    .sort((a, b) => (a.createdAt + a.tap < b.createdAt + b.tap ? -1 : 1));
+  const holders = new Map<string, string>();
+  const clashes = new Map<string, string>();
+  for (const record of oldestFirst) {
+    const holder = holders.get(record.guestAddress);
+    if (holder === undefined) holders.set(record.guestAddress, record.vm);
+    else clashes.set(record.tap, holder);
+  }
+  return clashes;
+}
+
+function recordOf(state: RecordState | undefined): AttachmentRecord | null {
+  return state?.state === 'ok' ? state.record : null;
+}

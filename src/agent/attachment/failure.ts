@@ -1,0 +1,50 @@
+import type { DesiredAttachment } from './desired.ts';
+import type { ObservedAttachment } from './observed.ts';
+import type { Action, Plan } from './plan.ts';
+
+/**
+ * What is tried, in this order until one works, after `failed` could not be carried out. Pure.
+ *
+ * A failed change of policy left the old policy intact, for the change is one commit. It stays only where it is an
+ * older wish of the same network; where nothing was to pass, or another network's rule was to be replaced, the VM is
+ * denied, and if even that fails its tap is set down. A failure of the wiring (route, neighbour, setting) opens
+ * nothing: the filter stands as planned.
+ */
+export function afterFailure(
+  failed: Action,
+  desired: DesiredAttachment,
+  { record, link }: ObservedAttachment,
+  { policy }: Plan,
+): readonly Action[] {
+  const down: Action[] = link === null ? [] : [{ kind: 'link-down', ifindex: link.ifindex }];
+  switch (failed.kind) {
+    case 'write-policy':
+    case 'replace-filter': {
+      const sameNetwork =
+        desired.want === 'program' &&
+        record.state === 'ok' &&
+        record.record.network === desired.intent.network;
+      if (sameNetwork && policy !== null && !policy.flags.quarantined) return [];
+      return [{ kind: 'write-policy', policy: null }, ...down];
+    }
+    case 'close-tap':
+    case 'link-down':
+      return down;
+    case 'tear-down':
+      return [{ kind: 'write-policy', policy: null }, ...down];
+    case 'settings':
+    case 'link':
+    case 'link-up':
+    case 'drop-route':
+    case 'add-route':
+    case 'drop-neighbour':
+    case 'set-neighbour':
+    case 'note-network':
+      return [];
+  }
+}
+
+/** Actions that only close. They are carried out at once, even for an attachment whose retries are held back. */
+export function isClosing(action: Action): boolean {
+  return action.kind === 'link-down' || (action.kind === 'write-policy' && action.policy === null);
+}

@@ -1,0 +1,85 @@
+import type { PolicyIntent } from '../../controller/vmnetwork/plan.ts';
+import type { Policy } from '../../native/policy-abi.ts';
+import { GATEWAY_ADDRESS, GATEWAY_MAC } from '../wiring/identity.ts';
+import type { AttachmentRecord } from '../wiring/record.ts';
+
+export interface PolicyContext {
+  /** CLOCK_MONOTONIC. */
+  readonly nowNs: bigint;
+  /** Highest generation ever seen of this attachment; a new one goes beyond it. */
+  readonly lastGeneration: bigint;
+}
+
+/**
+ * The policy that should be in force, given the one that is. If the one in force already says the same it is returned
+ * itself, so that nothing is written. Otherwise its endpoint becomes the previous one for the time of grace, but only
+ * within one and the same network (another tenant's endpoint has no grace) and not out of a quarantine.
+ */
+export function intendedPolicy(
+  intent: PolicyIntent,
+  record: AttachmentRecord,
+  inForce: Policy | null,
+  { nowNs, lastGeneration }: PolicyContext,
+): Policy {
+  const untilNs = nowNs + BigInt(intent.graceSeconds) * 1_000_000_000n;
+  const rule = {
+    flags: { quarantined: intent.quarantined, strictWireGuard: intent.strictWireGuard },
+    guestMac: record.guestMac,
+    gatewayMac: GATEWAY_MAC,
+    guestAddress: record.guestAddress,
+    gatewayAddress: GATEWAY_ADDRESS,
+    mode: 'Filtered' as const,
+    endpoint: { address: intent.endpoint.address as string, port: intent.endpoint.port as number },
+  };
+  const previous = previousEndpoint(inForce, rule, intent, record, nowNs, untilNs);
+  if (inForce !== null && sameRule(inForce, rule) && samePrevious(inForce.previous, previous)) return inForce;
+  const highest =
+    inForce !== null && inForce.generation > lastGeneration ? inForce.generation : lastGeneration;
+  return { ...rule, previous, generation: highest + 1n };
+}
+
+type Rule = Omit<Policy, 'previous' | 'generation'>;
+type Previous = Policy['previous'];
+
+function previousEndpoint(
+  inForce: Policy | null,
+  rule: Rule,
+  intent: PolicyIntent,
+  record: AttachmentRecord,
+  nowNs: bigint,
+  untilNs: bigint,
+): Previous {
+  if (inForce === null || record.network !== intent.network) return null;
+  if (!sameEndpoint(inForce.endpoint, rule.endpoint)) {
+    if (intent.graceSeconds === 0 || inForce.flags.quarantined) return null;
+    return { ...inForce.endpoint, untilNs };
+  }
+  const { previous } = inForce;
+  // Over already: the kernel refuses it, and to erase it would be a write without an effect.
+  if (previous === null || previous.untilNs <= nowNs) return previous;
+  if (intent.graceSeconds === 0) return null;
+  // The grace was shortened meanwhile.
+  return previous.untilNs > untilNs ? { ...previous, untilNs } : previous;
+}
+
+function sameRule(policy: Policy, rule: Rule): boolean {
+  return (
+    policy.flags.quarantined === rule.flags.quarantined &&
+    policy.flags.strictWireGuard === rule.flags.strictWireGuard &&
+    policy.guestMac === rule.guestMac &&
+    policy.gatewayMac === rule.gatewayMac &&
+    policy.guestAddress === rule.guestAddress &&
+    policy.gatewayAddress === rule.gatewayAddress &&
+    policy.mode === rule.mode &&
+    sameEndpoint(policy.endpoint, rule.endpoint)
+  );
+}
+
+function sameEndpoint(a: Policy['endpoint'], b: Policy['endpoint']): boolean {
+  return a.address === b.address && a.port === b.port;
+}
+
+function samePrevious(a: Previous, b: Previous): boolean {
+  if (a === null || b === null) return a === b;
+  return sameEndpoint(a, b) && a.untilNs === b.untilNs;
+}

@@ -1,0 +1,272 @@
+import { policyHash, encodePolicy } from '../../native/policy-abi.ts';
+import { isVmnError, VmnError } from '../../lib/errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
+import type { AttachmentPaths } from '../wiring/paths.ts';
+import { act } from './act.ts';
+import type { DesiredAttachment } from './desired.ts';
+import { afterFailure, isClosing } from './failure.ts';
+import { observeAttachment, observeHost } from './observe.ts';
+import type { ObservedHost } from './observe.ts';
+import { isInUse } from './observed.ts';
+import type { ObservedAttachment } from './observed.ts';
+import { plan } from './plan.ts';
+import type { Action, Blocked, Plan } from './plan.ts';
+import type { RetryTable } from './retry.ts';
+
+export interface RoundPorts extends ClosedTapPorts {
+  readonly clock: Clock;
+  readonly paths: AttachmentPaths;
+  /** One call for each change made to the machine. */
+  readonly onChange: (what: string, on: string, vm: string | null) => void;
+}
+
+/** What passes hand on to the next. Losing it costs a retry or a generation number, never safety. */
+export interface RoundMemory {
+  readonly retries: RetryTable;
+  /** Highest policy generation seen, by tap. */
+  readonly generations: Map<string, bigint>;
+}
+
+export interface AttachmentResult {
+  readonly tap: string;
+  readonly desired: DesiredAttachment;
+  /** The last observation; null when it could not be made. */
+  readonly observed: ObservedAttachment | null;
+  /** The policy that should be in force; null: deny-all. */
+  readonly policy: Plan['policy'];
+  readonly error: Blocked | null;
+  /** Everything was read back and is as wanted. */
+  readonly verified: boolean;
+  readonly inUse: boolean;
+}
+
+/** Rounds that a healthy attachment needs from nothing: make, program and wire, look. The rest is for being disturbed. */
+const MOST_ROUNDS = 6;
+
+/**
+ * Takes every attachment to what is desired of it: observe all, plan each, act; again, until every plan is empty. The
+ * last observation is the read-back that status is made of. What happens to one attachment never touches the others.
+ */
+export function runRounds(
+  desired: ReadonlyMap<string, DesiredAttachment>,
+  guarded: boolean,
+  memory: RoundMemory,
+  ports: RoundPorts,
+): AttachmentResult[] {
+  const rounds = new Rounds(desired, memory, ports, guarded);
+  rounds.run();
+  return rounds.results();
+}
+
+class Rounds {
+  readonly #desired: ReadonlyMap<string, DesiredAttachment>;
+  readonly #memory: RoundMemory;
+  readonly #ports: RoundPorts;
+  readonly #guarded: boolean;
+  /** Taps that a tear-down found in other hands although they showed no carrier. */
+  readonly #held = new Set<string>();
+  readonly #results = new Map<string, AttachmentResult>();
+
+  constructor(
+    desired: ReadonlyMap<string, DesiredAttachment>,
+    memory: RoundMemory,
+    ports: RoundPorts,
+    guarded: boolean,
+  ) {
+    this.#desired = desired;
+    this.#memory = memory;
+    this.#ports = ports;
+    this.#guarded = guarded;
+  }
+
+  run(): void {
+    for (let round = 1; round <= MOST_ROUNDS && this.#open().length > 0; round += 1) {
+      const host = this.#observeHost();
+      for (const [tap, desired] of this.#open()) this.#step(tap, desired, host, round === MOST_ROUNDS);
+    }
+    // What failed was changed by its own failure: look once more, so that status shows what is there.
+    const unsettled = [...this.#results.values()].filter(({ verified }) => !verified);
+    if (unsettled.length === 0) return;
+    const host = this.#observeHost();
+    for (const result of unsettled) this.#results.set(result.tap, this.#lookAgain(result, host));
+  }
+
+  results(): AttachmentResult[] {
+    return [...this.#results.values()].sort((a, b) => (a.tap < b.tap ? -1 : 1));
+  }
+
+  #open(): [string, DesiredAttachment][] {
+    return [...this.#desired].filter(([tap]) => !this.#results.has(tap));
+  }
+
+  #observeHost(): ObservedHost {
+    return observeHost(this.#ports.kernel, this.#ports.records, this.#ports.paths);
+  }
+
+  #observe(tap: string, host: ObservedHost): ObservedAttachment {
+    const seen = observeAttachment(this.#ports.kernel, host, this.#ports.paths, tap);
+    const observed = this.#held.has(tap) ? { ...seen, claimed: true } : seen;
+    const generation = observed.policy?.generation ?? 0n;
+    if (generation > (this.#memory.generations.get(tap) ?? 0n)) this.#memory.generations.set(tap, generation);
+    return observed;
+  }
+
+  #plan(tap: string, desired: DesiredAttachment, observed: ObservedAttachment): Plan {
+    return plan(desired, observed, {
+      nowNs: this.#ports.clock.monotonicNs(),
+      lastGeneration: this.#memory.generations.get(tap) ?? 0n,
+      guarded: this.#guarded,
+    });
+  }
+
+  /** One round of one attachment: leaves a result when it is settled, failed or held. */
+  #step(tap: string, desired: DesiredAttachment, host: ObservedHost, lastRound: boolean): void {
+    let observed: ObservedAttachment;
+    try {
+      observed = this.#observe(tap, host);
+    } catch (cause) {
+      this.#results.set(tap, this.#failure(tap, desired, null, null, asVmnError(cause, 'read back', tap)));
+      return;
+    }
+    const planned = this.#plan(tap, desired, observed);
+    if (planned.actions.length === 0) {
+      this.#results.set(tap, this.#settle(tap, desired, observed, planned));
+      return;
+    }
+    const held = this.#memory.retries.heldBack(tap, desired, this.#ports.clock.monotonicNs());
+    if (lastRound) {
+      const error = doesNotStay(tap, planned.actions);
+      this.#results.set(tap, this.#failure(tap, desired, observed, planned, error));
+      return;
+    }
+    this.#carryOut(tap, desired, observed, planned, held);
+  }
+
+  #carryOut(
+    tap: string,
+    desired: DesiredAttachment,
+    observed: ObservedAttachment,
+    planned: Plan,
+    held: Blocked | null,
+  ): void {
+    const { policy } = planned;
+    const result = { tap, desired, observed, policy, verified: false, inUse: isInUse(observed) };
+    for (const action of planned.actions) {
+      if (held !== null && !isClosing(action)) break;
+      try {
+        const outcome = this.#act(action, tap, desired.vm);
+        if (outcome === 'in-use') {
+          // Known now: the next round plans for a tap that stays.
+          this.#held.add(tap);
+          return;
+        }
+      } catch (cause) {
+        const error = asVmnError(cause, action.kind, tap);
+        this.#fallBack(action, tap, desired, observed, planned);
+        this.#results.set(tap, this.#failure(tap, desired, observed, planned, error));
+        return;
+      }
+    }
+    if (held !== null) this.#results.set(tap, { ...result, error: held });
+  }
+
+  #act(action: Action, tap: string, vm: string | null): 'done' | 'in-use' {
+    const outcome = act(action, tap, this.#ports, this.#ports.paths);
+    if (outcome === 'done') this.#ports.onChange(describe(action), tap, vm);
+    return outcome;
+  }
+
+  #fallBack(
+    failed: Action,
+    tap: string,
+    desired: DesiredAttachment,
+    observed: ObservedAttachment,
+    planned: Plan,
+  ): void {
+    for (const action of afterFailure(failed, desired, observed, planned)) {
+      try {
+        this.#act(action, tap, desired.vm);
+        return;
+      } catch {
+        // The next one closes too; the first error is the one that is reported.
+      }
+    }
+  }
+
+  #failure(
+    tap: string,
+    desired: DesiredAttachment,
+    observed: ObservedAttachment | null,
+    planned: Plan | null,
+    error: Blocked,
+  ): AttachmentResult {
+    this.#memory.retries.failed(tap, desired, error, this.#ports.clock.monotonicNs());
+    const inUse = observed !== null && isInUse(observed);
+    return { tap, desired, observed, policy: planned?.policy ?? null, error, verified: false, inUse };
+  }
+
+  #settle(
+    tap: string,
+    desired: DesiredAttachment,
+    observed: ObservedAttachment,
+    planned: Plan,
+  ): AttachmentResult {
+    this.#memory.retries.succeeded(tap);
+    const { policy, blocked } = planned;
+    const result = { tap, desired, observed, policy, inUse: isInUse(observed) };
+    if (blocked !== null) return { ...result, error: blocked, verified: false };
+    const intended = policy === null ? null : policyHash(encodePolicy(policy));
+    if (observed.filter.policyHash !== intended) {
+      return { ...result, error: doesNotStay(tap, []), verified: false };
+    }
+    return { ...result, error: null, verified: true };
+  }
+
+  #lookAgain(result: AttachmentResult, host: ObservedHost): AttachmentResult {
+    try {
+      const observed = this.#observe(result.tap, host);
+      return { ...result, observed, inUse: isInUse(observed) };
+    } catch {
+      return { ...result, observed: null };
+    }
+  }
+}
+
+function doesNotStay(tap: string, actions: readonly Action[]): VmnError {
+  const what = actions.length === 0 ? 'the policy' : actions.map(({ kind }) => kind).join(', ');
+  const cause = new Error(`still differs after several attempts: ${what}`);
+  return new VmnError('VMN_READ_BACK', {
+    attempted: 'bring the attachment to its desired state',
+    on: tap,
+    cause,
+  });
+}
+
+function asVmnError(cause: unknown, attempted: string, tap: string): VmnError {
+  if (isVmnError(cause)) return cause;
+  return new VmnError('VMN_READ_BACK', { attempted: `carry out ${attempted}`, on: tap, cause });
+}
+
+/** For the log: what changed, without what can be looked up. */
+function describe(action: Action): string {
+  switch (action.kind) {
+    case 'write-policy':
+    case 'replace-filter':
+      if (action.policy === null) return `${action.kind} deny-all`;
+      return `${action.kind} ${action.policy.endpoint.address}:${action.policy.endpoint.port} generation ${action.policy.generation}`;
+    case 'add-route':
+    case 'drop-route':
+    case 'set-neighbour':
+    case 'drop-neighbour':
+      return `${action.kind} ${action.address}`;
+    case 'close-tap':
+    case 'link-down':
+    case 'link-up':
+    case 'link':
+    case 'settings':
+    case 'note-network':
+    case 'tear-down':
+      return action.kind;
+  }
+}

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { VmnError } from '../../lib/errors.ts';
+import type { ErrorCode } from '../../lib/errors.ts';
+
+/** nftables as the agent uses it: the JSON form of libnftables (libnftables-json(5)) in and out. */
+export interface Nft {
+  /** The objects of `table inet NAME` in kernel order, or null when there is no such table. */
+  listTable(name: string): Promise<unknown[] | null>;
+  /** Applies commands as one transaction: all of them or none. */
+  apply(commands: readonly unknown[]): Promise<void>;
+}
+
+const TIMEOUT_MS = 10_000;
+const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** The `nft` program. Throws VMN_NFT_MISSING when it cannot be run, VMN_NFT_FAILED when it refuses. */
+export function nftProgram(path = 'nft'): Nft {
+  return {
+    async listTable(name) {
+      const result = await run(path, ['-j', 'list', 'table', 'inet', name]);
+      if (result.code !== 0) {
+        // nft exits with 1 for everything; the message tells absence from refusal.
+        if (/No such file or directory/.test(result.stderr)) return null;
+        throw failed('VMN_NFT_FAILED', `read table inet ${name}`, result.stderr);
+      }
+      try {
+        const { nftables } = JSON.parse(result.stdout) as { nftables: unknown[] };
+        return nftables;
+      } catch (cause) {
+        throw new VmnError('VMN_NFT_FAILED', { attempted: `understand table inet ${name}`, cause });
+      }
+    },
+    async apply(commands) {
+      // As an argument: `-f -` opens /dev/stdin, which fails for the socket that Node gives a child.
+      const result = await run(path, ['-j', JSON.stringify({ nftables: commands })]);
+      if (result.code !== 0) throw failed('VMN_NFT_FAILED', 'apply the rule set', result.stderr);
+    },
+  };
+}
+
+function failed(code: ErrorCode, attempted: string, stderr: string): VmnError {
+  const line = stderr.split('\n').find((text) => text.trim() !== '') ?? 'no message';
+  return new VmnError(code, { attempted, cause: new Error(line.trim()) });
+}
+
+interface Result {
+  /** Exit code; null when nft was killed, by its time limit for example. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(path: string, args: readonly string[]): Promise<Result> {
+  // The message is matched above, hence the locale.
+  const options = {
+    env: { ...process.env, LC_ALL: 'C' },
+    timeout: TIMEOUT_MS,
+    maxBuffer: OUTPUT_LIMIT_BYTES,
+  };
+  return new Promise((resolve, reject) => {
+    execFile(path, args, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : (error.code ?? null);
+      if (typeof code !== 'string') return resolve({ code, stdout, stderr });
+      // A name instead of a number: it could not be started, or said too much.
+      reject(new VmnError('VMN_NFT_MISSING', { attempted: 'run nft', on: path, cause: error }));
+    });
+  });
+}

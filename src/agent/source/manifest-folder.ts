@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, statSync, watch } from 'node:fs';
+import type { FSWatcher } from 'node:fs';
+import { join } from 'node:path';
+import type { Problem } from '../../api/manifest.ts';
+import { ERRORS } from '../../lib/errors.ts';
+import { errnoOf } from '../host/errno.ts';
+import { readManifestFile } from './manifest-file.ts';
+import { combineManifests, illegibleFolder, illegibleManifest, judgeManifest } from './manifest-set.ts';
+import type { ManifestFile, ManifestSet } from './manifest-set.ts';
+
+/*
+ * Theory of operation
+ *
+ * The folder is the truth and is read as a whole. inotify (fs.watch) only says "look again", after a short pause in
+ * which an editor finishes its writing; because a watch can be lost (folder renamed away and made anew, unmounted,
+ * missing at the start), a slow timer looks as well. A look costs one readdir and one lstat a file; a file is read and
+ * parsed again only when its identity, size or times moved, or when it was last read within a clock tick of a change
+ * (the next change might bear the same times). Whatever cannot be read is a Problem and gives no intent.
+ */
+
+export interface ManifestFolderOptions {
+  readonly dir: string;
+  /** Called after every look that found the folder changed. */
+  readonly onChange: () => void;
+  /** Quiet time after a notification before the folder is read, ms. */
+  readonly debounceMs?: number;
+  /** Interval of the look that does not depend on notifications, ms. */
+  readonly rescanMs?: number;
+}
+
+interface CachedFile {
+  /** Identity, size and times of the file as it was read. */
+  readonly stat: string;
+  /** Stat and content in one: moves whenever what the file says may have moved. */
+  readonly signature: string;
+  /** Read so soon after its last change that another change might bear the same times. */
+  readonly racy: boolean;
+  readonly manifest: ManifestFile;
+}
+
+const DEFAULT_DEBOUNCE_MS = 50;
+const DEFAULT_RESCAN_MS = 5000;
+/** Coarser than the clock that stamps files on any kernel we run on. */
+const RACY_MS = 100;
+
+export class ManifestFolder {
+  readonly #dir: string;
+  readonly #onChange: () => void;
+  readonly #debounceMs: number;
+  readonly #rescanMs: number;
+  readonly #cache = new Map<string, CachedFile>();
+  #current: ManifestSet = combineManifests([]);
+  #signature = '';
+  #watcher: FSWatcher | null = null;
+  /** Device and inode of the watched folder: a watch follows the inode, not the name. */
+  #watched = '';
+  #debounce: NodeJS.Timeout | null = null;
+  #rescan: NodeJS.Timeout | null = null;
+
+  constructor(options: ManifestFolderOptions) {
+    this.#dir = options.dir;
+    this.#onChange = options.onChange;
+    this.#debounceMs = options.debounceMs ?? DEFAULT_DEBOUNCE_MS;
+    this.#rescanMs = options.rescanMs ?? DEFAULT_RESCAN_MS;
+  }
+
+  /** Reads once and watches from then on. Never throws: a missing folder is a problem in `current()`. */
+  start(): void {
+    this.#look();
+    this.#rescan = setInterval(() => this.#look(), this.#rescanMs);
+  }
+
+  /** What the folder said at the last look. */
+  current(): ManifestSet {
+    return this.#current;
+  }
+
+  close(): void {
+    if (this.#debounce !== null) clearTimeout(this.#debounce);
+    if (this.#rescan !== null) clearInterval(this.#rescan);
+    this.#debounce = null;
+    this.#rescan = null;
+    this.#unwatch();
+  }
+
+  #look(): void {
+    // Watch first, then read: a change in between is seen twice rather than never.
+    this.#watch();
+    const { set, signature } = this.#read();
+    if (signature === this.#signature) return;
+    this.#signature = signature;
+    this.#current = set;
+    this.#onChange();
+  }
+
+  #read(): { set: ManifestSet; signature: string } {
+    let names: string[];
+    try {
+      names = readdirSync(this.#dir).filter(isManifestName).sort();
+    } catch (cause) {
+      const problem = folderProblem(this.#dir, cause);
+      return { set: illegibleFolder(problem), signature: `illegible ${problem.message}` };
+    }
+    for (const name of this.#cache.keys()) if (!names.includes(name)) this.#cache.delete(name);
+    const files = names.flatMap((name) => this.#file(name) ?? []);
+    return { set: combineManifests(files.map(({ manifest }) => manifest)), signature: signatureOf(files) };
+  }
+
+  #file(name: string): CachedFile | null {
+    const path = join(this.#dir, name);
+    const before = this.#cache.get(name);
+    const found = fileStat(path);
+    // Vanished between readdir and here: as if it had never been listed.
+    if (found === null) return null;
+    if (before?.stat === found.stat && !before.racy) return before;
+
+    const { text, problem } = readManifestFile(path, name);
+    const cached: CachedFile = {
+      stat: found.stat,
+      signature: createHash('sha256')
+        .update(text ?? JSON.stringify(problem))
+        .digest('hex'),
+      racy: Date.now() - found.changedMs < RACY_MS,
+      manifest:
+        problem === undefined
+          ? judgeManifest(text, name, before?.manifest)
+          : illegibleManifest(problem, name, before?.manifest),
+    };
+    this.#cache.set(name, cached);
+    return cached;
+  }
+
+  #watch(): void {
+    const identity = folderIdentity(this.#dir);
+    if (identity !== null && identity === this.#watched) return;
+    this.#unwatch();
+    if (identity === null) return;
+    try {
+      this.#watcher = watch(this.#dir, { persistent: true }, () => this.#lookSoon());
+      this.#watcher.on('error', () => this.#unwatch());
+      this.#watched = identity;
+    } catch {
+      // Out of inotify watches, or gone again: the timer goes on looking.
+      this.#unwatch();
+    }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+    this.#watched = '';
+  }
+
+  #lookSoon(): void {
+    if (this.#rescan === null) return;
+    if (this.#debounce !== null) clearTimeout(this.#debounce);
+    this.#debounce = setTimeout(() => {
+      this.#debounce = null;
+      this.#look();
+    }, this.#debounceMs);
+  }
+}
+
+/** YAML and JSON files that are not hidden; editors keep their drafts in hidden files or with other endings. */
+export function isManifestName(name: string): boolean {
+  return !name.startsWith('.') && /\.(ya?ml|json)$/.test(name);
+}
+
+function signatureOf(files: readonly CachedFile[]): string {
+  return files.map(({ signature, manifest }) => `${manifest.file} ${signature}`).join('\n') || 'empty';
+}
+
+/** A file that is replaced has another inode, one that is written another ctime. */
+function fileStat(path: string): { stat: string; changedMs: number } | null {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs, mode } = lstatSync(path, { bigint: true });
+    const changedMs = Number(ctimeNs / 1_000_000n);
+    return { stat: [dev, ino, size, mtimeNs, ctimeNs, mode].join(':'), changedMs };
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return null;
+    return { stat: String(cause), changedMs: 0 };
+  }
+}
+
+function folderIdentity(dir: string): string | null {
+  try {
+    const { dev, ino } = statSync(dir, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
+}
+
+function folderProblem(dir: string, cause: unknown): Problem {
+  const code = errnoOf(cause) ?? String(cause);
+  return {
+    file: dir,
+    message: `the manifests folder cannot be read (${code}); every VM is denied until it can`,
+    remedy: ERRORS.VMN_FOLDER_UNREADABLE.remedy,
+    code: 'VMN_FOLDER_UNREADABLE',
+  };
+}

@@ -1,0 +1,78 @@
+import type { AttachmentResult } from '../attachment/rounds.ts';
+import { GATEWAY_ADDRESS, GATEWAY_MAC, identityOf } from '../wiring/identity.ts';
+import type { AttachmentState, AttachmentStatus, EnforcedPolicy } from './status.ts';
+
+/** Status of one attachment, from the last observation of a pass. `verifiedAt`: ISO 8601, the end of that pass. */
+export function attachmentStatus(
+  result: AttachmentResult,
+  unreachable: ReadonlySet<string>,
+  verifiedAt: string,
+): AttachmentStatus {
+  const { desired, observed, tap, inUse } = result;
+  const record = observed?.record.state === 'ok' ? observed.record.record : null;
+  const vm = desired.vm ?? record?.vm ?? observed?.link?.owner?.vm ?? '';
+  return {
+    vm,
+    network: desired.want === 'gone' ? null : desired.network,
+    tap,
+    ifindex: observed?.link?.ifindex ?? 0,
+    mac: record?.guestMac ?? (vm === '' ? '' : identityOf(vm).guestMac),
+    guestAddress: record?.guestAddress ?? null,
+    gatewayAddress: GATEWAY_ADDRESS,
+    gatewayMac: GATEWAY_MAC,
+    state: stateOf(result),
+    inUse,
+    engine: 'tcx',
+    enforced: enforcedPolicy(result, verifiedAt),
+    message: messageOf(result, unreachable),
+  };
+}
+
+function stateOf({ error, verified, policy, desired }: AttachmentResult): AttachmentState {
+  if (error !== null) return 'Error';
+  if (!verified) return 'Pending';
+  return desired.want === 'program' && policy !== null ? 'Enforced' : 'Denied';
+}
+
+/** Filled only when this very read-back showed the policy in force between two programs in their places. */
+function enforcedPolicy({ observed, verified }: AttachmentResult, verifiedAt: string): EnforcedPolicy | null {
+  if (!verified || observed === null || observed.fault !== null || observed.policy === null) return null;
+  const { fromVm, toVm, policyHash } = observed.filter;
+  if (fromVm === null || toVm === null || policyHash === null) return null;
+  return {
+    policyHash,
+    programTag: { fromVm: fromVm.programTag, toVm: toVm.programTag },
+    linkId: { fromVm: fromVm.linkId, toVm: toVm.linkId },
+    generation: Number(observed.policy.generation),
+    verifiedAt,
+  };
+}
+
+function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): string {
+  const { desired, error, policy, verified, inUse, observed } = result;
+  if (error !== null) return `${error.message}. ${kept(result)}`;
+  if (desired.want === 'program' && policy !== null) {
+    const { address, port } = policy.endpoint;
+    if (policy.flags.quarantined) return 'quarantined: nothing passes';
+    const note = unreachable.has(address) ? '; this host has no route to it' : '';
+    return `only ${address}:${port} passes${note}`;
+  }
+  const why = desired.want === 'program' ? 'not programmed yet' : desired.reason;
+  const waits = desired.want === 'gone' && inUse ? '; the tap is removed once the VM lets go of it' : '';
+  const closed = verified || observed?.filter.policyState === 'empty' ? 'nothing passes' : 'being closed';
+  return `${closed}: ${why}${waits}`;
+}
+
+/** What an attachment in error still lets through, as just seen. */
+function kept({ observed }: AttachmentResult): string {
+  if (observed === null) return 'What is in force is not known.';
+  if (observed.link === null) return 'The VM has no network.';
+  if (observed.link.owner === null) return '';
+  if (!observed.link.up && observed.fault !== null) return 'The tap is down: nothing passes.';
+  if (observed.fault === null && observed.filter.policyState === 'empty') return 'Nothing passes.';
+  if (observed.fault === null && observed.policy !== null) {
+    const { address, port } = observed.policy.endpoint;
+    return `The previous policy is in force: only ${address}:${port} passes.`;
+  }
+  return 'What is in force is not known.';
+}

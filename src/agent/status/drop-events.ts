@@ -1,0 +1,41 @@
+import { reasonName } from '../../filter/drop-reason.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { FilterEvent } from '../../native/filter-engine.ts';
+import { summarizeFrame } from './frame-summary.ts';
+import type { AgentStatus, DropEvent } from './status.ts';
+
+/** A kernel event as people and scripts read it; the interface number is looked up in the latest status. */
+export function toDropEvent(event: FilterEvent, status: AgentStatus | null, clock: Clock): DropEvent {
+  const attachment = status?.attachments.find(({ ifindex }) => ifindex === event.ifindex);
+  const agoMs = Number((clock.monotonicNs() - event.timeNs) / 1_000_000n);
+  return {
+    time: new Date(clock.now().getTime() - agoMs).toISOString(),
+    vm: attachment?.vm ?? '',
+    network: attachment?.network ?? null,
+    direction: event.direction,
+    reason: reasonName(event.reason),
+    summary: summarizeFrame(event.head),
+    frameBytes: event.frameBytes,
+  };
+}
+
+type Listener = (event: DropEvent) => void;
+
+/** Hands each event to whoever listens at that moment; nothing is kept. */
+export class DropEventFeed {
+  readonly #listeners = new Set<Listener>();
+
+  publish(event: DropEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Returns the end of the subscription. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+}

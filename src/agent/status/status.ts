@@ -1,0 +1,98 @@
+import type { Condition } from '../../api/v1alpha1/conditions.ts';
+import type { Problem } from '../../api/manifest.ts';
+
+/**
+ * What the agent says about itself on its socket (`GET /v1/status`). Everything under `enforced` was read back from the
+ * kernel at `verifiedAt`; nothing here is a memory of what was written.
+ */
+export interface AgentStatus {
+  readonly agent: AgentInfo;
+  readonly networks: readonly NetworkStatus[];
+  readonly attachments: readonly AttachmentStatus[];
+  /** What stops something from working, each with its remedy; manifests first, then host and attachments. */
+  readonly problems: readonly Problem[];
+}
+
+export interface AgentInfo {
+  readonly version: string;
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** The manifests folder. */
+  readonly manifests: string;
+  readonly bpffs: string;
+  /** Kernel tags of the programs this agent carries; an attachment that shows others is about to be upgraded. */
+  readonly programTags: ProgramPair<string>;
+}
+
+export interface ProgramPair<T> {
+  readonly fromVm: T;
+  readonly toVm: T;
+}
+
+export interface NetworkStatus {
+  readonly namespace: string;
+  readonly name: string;
+  /** File of the manifests folder that declares it. */
+  readonly file: string;
+  readonly generation: number;
+  readonly mode: string;
+  readonly endpoint: { readonly address: string; readonly port: number } | null;
+  readonly conditions: readonly Condition[];
+  /** Names of the VMs bound to it. */
+  readonly attachments: readonly string[];
+}
+
+/**
+ * - `Pending`: wanted, not closed and wired yet.
+ * - `Denied`: closed; nothing passes, as intended.
+ * - `Enforced`: the intended policy and both programs were just read back and match.
+ * - `Error`: not as intended; `message` says why. Closed, or with its old policy intact (see the message).
+ */
+export type AttachmentState = 'Denied' | 'Enforced' | 'Pending' | 'Error';
+
+export interface AttachmentStatus {
+  /** Empty when neither record, manifest nor interface can tell the VM's name. */
+  readonly vm: string;
+  /** `namespace/name` of the network bound to it. */
+  readonly network: string | null;
+  readonly tap: string;
+  /** 0 while there is no interface. */
+  readonly ifindex: number;
+  readonly mac: string;
+  readonly guestAddress: string | null;
+  readonly gatewayAddress: string;
+  readonly gatewayMac: string;
+  readonly state: AttachmentState;
+  /** A process holds the tap, or has claimed it and is alive. */
+  readonly inUse: boolean;
+  readonly engine: 'tcx';
+  readonly enforced: EnforcedPolicy | null;
+  readonly message: string;
+}
+
+/** Read from the kernel in the pass that ended at `verifiedAt`. */
+export interface EnforcedPolicy {
+  /** SHA-256 of the policy as it lies in the kernel, hex. */
+  readonly policyHash: string;
+  readonly programTag: ProgramPair<string>;
+  readonly linkId: ProgramPair<number>;
+  /** Moves with every change of the policy in the kernel. */
+  readonly generation: number;
+  /** ISO 8601. */
+  readonly verifiedAt: string;
+}
+
+/** One dropped frame, one line of `GET /v1/events`. */
+export interface DropEvent {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly vm: string;
+  readonly network: string | null;
+  readonly direction: 'from-vm' | 'to-vm';
+  /** Name of the drop reason. */
+  readonly reason: string;
+  /** What the frame was, in one line. */
+  readonly summary: string;
+  readonly frameBytes: number;
+}

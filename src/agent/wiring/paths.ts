@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { DEFAULT_POOL } from './identity.ts';
+
+/** The places on a host that belong to us. Agent and `vmnetctl` must be given the same ones. */
+export interface AttachmentPaths {
+  /** Survives a reboot: records of the attachments. */
+  readonly stateDir: string;
+  /** Gone after a reboot: the agent's socket. */
+  readonly runDir: string;
+  /** Folder on the BPF file system under which everything is pinned. */
+  readonly bpffs: string;
+  /** CIDR that guest addresses are taken from. */
+  readonly pool: string;
+}
+
+export const DEFAULT_PATHS: AttachmentPaths = {
+  stateDir: '/var/lib/vmnetwork',
+  runDir: '/run/vmnetwork',
+  bpffs: '/sys/fs/bpf/vmnet',
+  pool: DEFAULT_POOL,
+};
+
+export function socketPathOf(paths: Pick<AttachmentPaths, 'runDir'>): string {
+  return join(paths.runDir, 'agent.sock');
+}
+
+export function recordsDirOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'attachments');
+}
+
+/** See OpenedUplinks. */
+export function openedUplinksOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'opened-uplinks.json');
+}
+
+/** Held for the moments in which records, taps or pins are made or removed, by the agent and by `vmnetctl run`. */
+export function stateLockOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'state.lock');
+}
+
+/** Where the programs, maps and links of one tap are pinned. */
+export function pinDirOf(paths: Pick<AttachmentPaths, 'bpffs'>, tap: string): string {
+  return join(paths.bpffs, tap);
+}

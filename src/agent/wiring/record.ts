@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VmnError } from '../../lib/errors.ts';
+import { syncFolder, writeFileAtomically } from '../host/atomic-file.ts';
+import { errnoOf } from '../host/errno.ts';
+import { isTapName } from './identity.ts';
+
+/**
+ * What must be remembered of an attachment beyond the kernel's life: above all the address its guest was given, which
+ * may never move to another VM by accident. One file per tap, replaced as a whole. A checksum tells a damaged file
+ * from a valid one; a damaged file is an error and never a reason to allocate anew.
+ */
+
+const claimSchema = z.strictObject({ pid: z.int().positive(), startTicks: z.string() });
+
+const recordSchema = z.strictObject({
+  version: z.literal(1),
+  vm: z.string().min(1),
+  tap: z.string().refine(isTapName),
+  guestMac: z.string(),
+  guestAddress: z.ipv4(),
+  /** `namespace/name` of the VMNetwork that gave the policy last in force; null when none ever did. */
+  network: z.string().nullable(),
+  /** The process that asked for the tap and is about to use it. While it lives, the tap counts as in use. */
+  claim: claimSchema.nullable(),
+  /** ISO 8601. The older of two records with one address keeps it. */
+  createdAt: z.string(),
+});
+
+export type AttachmentRecord = z.infer<typeof recordSchema>;
+/** A process by pid and start time, so that a reused pid is not mistaken for it. */
+export type Claim = z.infer<typeof claimSchema>;
+
+export type RecordState =
+  | { readonly state: 'absent' }
+  | { readonly state: 'ok'; readonly record: AttachmentRecord }
+  | { readonly state: 'unreadable'; readonly error: VmnError };
+
+export interface RecordStore {
+  /** All records by tap name. Throws VMN_STATE_UNREADABLE when the folder itself cannot be read. */
+  list(): Map<string, RecordState>;
+  read(tap: string): RecordState;
+  write(record: AttachmentRecord): void;
+  /** Succeeds when there is none. */
+  remove(tap: string): void;
+}
+
+const envelopeSchema = z.strictObject({ checksum: z.string(), record: z.unknown() });
+
+/** Text of a record file. */
+export function serializeRecord(record: AttachmentRecord): string {
+  return `${JSON.stringify({ checksum: checksum(record), record }, null, 2)}\n`;
+}
+
+/** The inverse; throws an ordinary error that says what is wrong. */
+export function parseRecord(text: string, tap: string): AttachmentRecord {
+  const envelope = envelopeSchema.parse(JSON.parse(text));
+  if (checksum(envelope.record) !== envelope.checksum) throw new Error('checksum does not match');
+  const record = recordSchema.parse(envelope.record);
+  if (record.tap !== tap) throw new Error(`it is the record of ${record.tap}`);
+  return record;
+}
+
+function checksum(record: unknown): string {
+  return createHash('sha256').update(JSON.stringify(record)).digest('hex');
+}
+
+/** Records as files in `dir`, mode 0600 in a folder of mode 0700, made on the first write. */
+export class RecordFolder implements RecordStore {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  list(): Map<string, RecordState> {
+    const states = new Map<string, RecordState>();
+    for (const name of this.#names()) {
+      const tap = name.slice(0, -'.json'.length);
+      if (name.endsWith('.json') && isTapName(tap)) states.set(tap, this.read(tap));
+    }
+    return states;
+  }
+
+  read(tap: string): RecordState {
+    const path = this.#path(tap);
+    try {
+      return { state: 'ok', record: parseRecord(readFileSync(path, 'utf8'), tap) };
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return { state: 'absent' };
+      const error = new VmnError('VMN_STATE_UNREADABLE', {
+        attempted: 'read the record',
+        on: path,
+        cause: brief(cause),
+      });
+      return { state: 'unreadable', error };
+    }
+  }
+
+  write(record: AttachmentRecord): void {
+    const path = this.#path(record.tap);
+    try {
+      writeFileAtomically(path, serializeRecord(record));
+    } catch (cause) {
+      throw new VmnError('VMN_STATE_UNREADABLE', {
+        attempted: 'write the record',
+        on: path,
+        remedy: 'Check that --state-dir is writable and has space left.',
+        cause,
+      });
+    }
+  }
+
+  remove(tap: string): void {
+    const path = this.#path(tap);
+    try {
+      rmSync(`${path}.new`, { force: true });
+      rmSync(path, { force: true });
+      syncFolder(this.#dir);
+      // The last one takes the folder with it.
+      if (this.#names().length === 0) rmdirSync(this.#dir);
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return;
+      throw new VmnError('VMN_STATE_UNREADABLE', { attempted: 'remove the record', on: path, cause });
+    }
+  }
+
+  #path(tap: string): string {
+    return join(this.#dir, `${tap}.json`);
+  }
+
+  #names(): string[] {
+    try {
+      return readdirSync(this.#dir);
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return [];
+      throw new VmnError('VMN_STATE_UNREADABLE', { attempted: 'list the records', on: this.#dir, cause });
+    }
+  }
+}
+
+/** zod's errors are many lines of JSON; one line is enough in a status. */
+function brief(cause: unknown): unknown {
+  if (!(cause instanceof z.ZodError)) return cause;
+  const issue = cause.issues[0];
+  return new Error(issue === undefined ? 'not a record' : `${issue.path.join('.')}: ${issue.message}`);
+}

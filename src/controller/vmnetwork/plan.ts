@@ -1,0 +1,197 @@
+import { classObjections } from '../../api/v1alpha1/class-objections.ts';
+import type { Condition } from '../../api/v1alpha1/conditions.ts';
+import type { ConsumerEndpoint } from '../../api/v1alpha1/consumer-endpoint.ts';
+import type { Mode } from '../../api/v1alpha1/mode.ts';
+import { builtInClass } from '../../api/v1alpha1/vm-network-class.ts';
+import type { VmNetworkClass } from '../../api/v1alpha1/vm-network-class.ts';
+import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
+import { unsupportedFields } from './unsupported.ts';
+
+/** A condition as planned: the caller knows the generation and since when. */
+export type PlannedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** What one VM's host is to enforce. */
+export interface PolicyIntent {
+  /** `namespace/name` of the network it comes from. */
+  readonly network: string;
+  readonly endpoint: ConsumerEndpoint;
+  /** How long the endpoint before this one stays allowed, seconds. */
+  readonly graceSeconds: number;
+  readonly quarantined: boolean;
+  readonly strictWireGuard: boolean;
+}
+
+/** One VM that some network names. Without an intent the VM is denied, for the `reason` given. */
+export interface AttachmentIntent {
+  readonly vm: string;
+  readonly intent: PolicyIntent | null;
+  /** The network bound to the VM, also when that network is refused. */
+  readonly network: string | null;
+  readonly reason: string;
+}
+
+export interface NetworkPlan {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly mode: Mode;
+  readonly endpoint: ConsumerEndpoint | null;
+  readonly accepted: PlannedCondition;
+  readonly bound: PlannedCondition;
+  /** VMs that this network has to itself, sorted. */
+  readonly vms: readonly string[];
+}
+
+export interface VmNetworkPlan {
+  readonly networks: readonly NetworkPlan[];
+  readonly attachments: readonly AttachmentIntent[];
+}
+
+export interface PlanInput {
+  readonly networks: readonly VmNetwork[];
+  readonly classes: readonly VmNetworkClass[];
+  /** Name of the host to plan for; a network pinned to another one binds nothing here. */
+  readonly nodeName: string;
+  /**
+   * A VMNetworkClass may exist that could not be read. The built-in default is then not assumed, for it may allow more.
+   */
+  readonly classesInDoubt: boolean;
+}
+
+/**
+ * Which network binds which VM, and what the VM's host is to enforce. Pure: the standalone agent and the controller ask
+ * the same question. Two networks that match one VM are never merged: the older keeps it. A refused network keeps its
+ * VMs bound and denied, so that refusing an old network never hands its VM to a younger one.
+ */
+export function planVmNetworks(input: PlanInput): VmNetworkPlan {
+  const classes = new Map(input.classes.map((item) => [item.metadata.name, item]));
+  if (!classes.has('default') && !input.classesInDoubt) classes.set('default', builtInClass());
+
+  const owners = new Map<string, Candidate>();
+  const candidates = [...input.networks]
+    .sort(byAge)
+    .map((network) => judge(network, classes, input.nodeName));
+  for (const candidate of candidates) {
+    for (const vm of candidate.wants) if (!owners.has(vm)) owners.set(vm, candidate);
+  }
+  const attachments = [...owners].map(([vm, owner]) => attachmentIntent(vm, owner));
+  return {
+    networks: candidates.map((candidate) => networkPlan(candidate, owners)),
+    attachments: attachments.sort((a, b) => compare(a.vm, b.vm)),
+  };
+}
+
+/** Key of a namespaced object: `namespace/name`. */
+export function keyOf(network: VmNetwork): string {
+  return `${network.metadata.namespace}/${network.metadata.name}`;
+}
+
+interface Candidate {
+  readonly network: VmNetwork;
+  readonly accepted: PlannedCondition;
+  /** VMs on this host that it names. */
+  readonly wants: readonly string[];
+}
+
+function judge(
+  network: VmNetwork,
+  classes: ReadonlyMap<string, VmNetworkClass>,
+  nodeName: string,
+): Candidate {
+  const { nodeName: pinnedTo, names } = network.spec.selector;
+  const wants = pinnedTo === '' || pinnedTo === nodeName ? names : [];
+  return { network, accepted: acceptance(network, classes), wants };
+}
+
+function acceptance(network: VmNetwork, classes: ReadonlyMap<string, VmNetworkClass>): PlannedCondition {
+  const { spec } = network;
+  const found = classes.get(spec.className);
+  if (found === undefined) {
+    const message = `spec.className "${spec.className}" names no VMNetworkClass that can be read. Declare it, or correct the manifest that does.`;
+    return { type: 'Accepted', status: 'False', reason: 'ClassNotFound', message };
+  }
+  const objections = classObjections(spec, found.spec);
+  if (objections.length > 0) {
+    return { type: 'Accepted', status: 'False', reason: 'DeniedByClass', message: sentences(objections) };
+  }
+  const unsupported = unsupportedFields(spec, found.spec);
+  if (unsupported.length > 0) {
+    return { type: 'Accepted', status: 'False', reason: 'Unsupported', message: sentences(unsupported) };
+  }
+  return {
+    type: 'Accepted',
+    status: 'True',
+    reason: 'Accepted',
+    message: 'the spec is valid and can be enforced',
+  };
+}
+
+function sentences(
+  faults: readonly { field: string; value: string; message: string; remedy: string }[],
+): string {
+  return faults
+    .map(({ field, value, message, remedy }) => `${field} (${value}) ${message}. ${remedy}`)
+    .join(' ');
+}
+
+function attachmentIntent(vm: string, { network, accepted }: Candidate): AttachmentIntent {
+  const key = keyOf(network);
+  const { spec } = network;
+  if (accepted.status !== 'True' || spec.consumerEndpoint === undefined) {
+    return { vm, intent: null, network: key, reason: `VMNetwork ${key} is refused: ${accepted.message}` };
+  }
+  const intent: PolicyIntent = {
+    network: key,
+    endpoint: spec.consumerEndpoint,
+    graceSeconds: spec.endpointGraceSeconds,
+    quarantined: spec.desiredState === 'Quarantined',
+    strictWireGuard: spec.wireGuard.strict,
+  };
+  return { vm, intent, network: key, reason: '' };
+}
+
+function networkPlan(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): NetworkPlan {
+  const { network, accepted, wants } = candidate;
+  const { namespace, name } = network.metadata;
+  return {
+    key: keyOf(network),
+    namespace,
+    name,
+    mode: network.spec.mode,
+    endpoint: network.spec.consumerEndpoint ?? null,
+    accepted,
+    bound: binding(candidate, owners),
+    vms: wants.filter((vm) => owners.get(vm) === candidate).sort(compare),
+  };
+}
+
+function binding(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): PlannedCondition {
+  const lost = candidate.wants.flatMap((vm) => {
+    const owner = owners.get(vm);
+    return owner === undefined || owner === candidate ? [] : [`VM ${vm} belongs to ${keyOf(owner.network)}`];
+  });
+  if (lost.length > 0) {
+    const message = `${lost.join('; ')}, which is older. Remove the VM from one of the two selectors.`;
+    return { type: 'Bound', status: 'False', reason: 'Conflict', message };
+  }
+  if (candidate.wants.length === 0) {
+    const message = 'no VM on this host matches the selector';
+    return { type: 'Bound', status: 'False', reason: 'NoMatch', message };
+  }
+  return { type: 'Bound', status: 'True', reason: 'Bound', message: 'no other network claims these VMs' };
+}
+
+/** Oldest first. A network without a creation time counts as younger than any with one; equals go by key. */
+function byAge(a: VmNetwork, b: VmNetwork): number {
+  return createdMs(a) - createdMs(b) || compare(keyOf(a), keyOf(b));
+}
+
+function createdMs(network: VmNetwork): number {
+  const created = network.metadata.creationTimestamp;
+  return created === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(created);
+}
+
+/** By code point, independent of the locale. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

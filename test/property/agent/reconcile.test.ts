@@ -1,0 +1,289 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { ManifestSet } from '../../../src/agent/source/manifest-set.ts';
+import { identityOf } from '../../../src/agent/wiring/identity.ts';
+import { isVmnError } from '../../../src/lib/errors.ts';
+import { decodePolicy } from '../../../src/native/policy-abi.ts';
+import { manifests, ModelHost, resultOf } from '../../unit/agent/support/model-host.ts';
+import { Crash } from '../../unit/agent/support/model-kernel.ts';
+
+/*
+ * Whole passes of the agent over a model of a kernel, with wishes that change, steps that fail, processes that are
+ * killed between any two steps, and others who meddle. Checked between all steps, not only at the end.
+ */
+
+const VMS = ['vm-a', 'vm-b'] as const;
+type Vm = (typeof VMS)[number];
+
+interface Wish {
+  readonly port: number;
+  readonly grace: number;
+  readonly quarantined: boolean;
+  /** The network it comes from: of two, so that a VM may change hands. */
+  readonly network: 'one' | 'two';
+  readonly supported: boolean;
+}
+
+type Step =
+  | { readonly do: 'wish'; readonly vm: Vm; readonly wish: Wish | null }
+  | { readonly do: 'legible'; readonly complete: boolean }
+  | { readonly do: 'fail'; readonly steps: number }
+  | { readonly do: 'crash'; readonly steps: number }
+  | { readonly do: 'rob'; readonly vm: Vm; readonly side: 'from' | 'to' }
+  | { readonly do: 'qemu'; readonly vm: Vm; readonly holds: boolean }
+  | { readonly do: 'upgrade'; readonly tag: string }
+  | { readonly do: 'flush' }
+  | { readonly do: 'unwire'; readonly vm: Vm }
+  | { readonly do: 'wait'; readonly ms: number }
+  | { readonly do: 'restart' };
+
+const vm = fc.constantFrom(...VMS);
+const wish: fc.Arbitrary<Wish> = fc.record({
+  port: fc.integer({ min: 1, max: 5 }),
+  grace: fc.constantFrom(0, 5, 60),
+  quarantined: fc.boolean(),
+  network: fc.constantFrom('one', 'two'),
+  supported: fc.boolean(),
+});
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('wish' as const), vm, wish: fc.option(wish) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('legible' as const), complete: fc.boolean() }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant('fail' as const), steps: fc.integer({ min: 1, max: 90 }) }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant('crash' as const), steps: fc.integer({ min: 1, max: 90 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('rob' as const), vm, side: fc.constantFrom('from', 'to') }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('qemu' as const), vm, holds: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('upgrade' as const), tag: fc.constantFrom('bbbb', 'cccc') }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('unwire' as const), vm }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 60_000 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+);
+
+/** The host, what was ever wished of it, and the rules that hold at every instant. */
+class Story {
+  readonly host = new ModelHost();
+  readonly wishes = new Map<Vm, Wish>();
+  /** `vm port` of every wish that was ever made: nothing else may ever be in force. */
+  readonly given = new Set<string>();
+  complete = true;
+
+  constructor() {
+    this.host.kernel.check = () => this.checkInstant();
+  }
+
+  async tell(item: Step): Promise<void> {
+    const { kernel } = this.host;
+    switch (item.do) {
+      case 'wish':
+        this.wishes.delete(item.vm);
+        if (item.wish !== null) {
+          this.wishes.set(item.vm, item.wish);
+          if (item.wish.supported) this.given.add(`${item.vm} ${item.wish.port}`);
+        }
+        break;
+      case 'legible':
+        this.complete = item.complete;
+        break;
+      case 'fail':
+        kernel.failIn(item.steps);
+        break;
+      case 'crash':
+        kernel.crashIn(item.steps);
+        break;
+      case 'rob':
+        kernel.rob(identityOf(item.vm).tap, item.side);
+        break;
+      case 'qemu': {
+        const link = kernel.byName(identityOf(item.vm).tap);
+        if (link !== undefined) link.heldByQemu = item.holds;
+        break;
+      }
+      case 'upgrade':
+        kernel.tag = item.tag;
+        this.host.restart();
+        break;
+      case 'flush':
+        this.host.nft.table = null;
+        break;
+      case 'unwire':
+        kernel.routeTable.splice(0);
+        break;
+      case 'wait':
+        this.host.advance(item.ms);
+        break;
+      case 'restart':
+        this.host.restart();
+        break;
+    }
+    await this.pass();
+  }
+
+  /** One pass; a failure of the whole pass is tried again by the next, a crash needs a new process. */
+  async pass(): Promise<void> {
+    try {
+      await this.host.pass(this.set());
+    } catch (error) {
+      if (error instanceof Crash || this.host.kernel.dead) this.host.restart();
+      else if (!isVmnError(error)) throw error;
+    }
+    this.checkInstant();
+  }
+
+  set(): ManifestSet {
+    const networks = Object.fromEntries(
+      [...this.wishes].map(([name, wished]) => [
+        `${wished.network}-${name}`,
+        {
+          selector: { names: [name] },
+          consumerEndpoint: { address: '203.0.113.10', port: wished.port },
+          endpointGraceSeconds: wished.grace,
+          desiredState: wished.quarantined ? ('Quarantined' as const) : ('Active' as const),
+          mode: wished.supported ? ('Filtered' as const) : ('Conntrack' as const),
+        },
+      ]),
+    );
+    return manifests(networks, { complete: this.complete });
+  }
+
+  /** Rules 1 and 2, at any instant. */
+  checkInstant(): void {
+    const { kernel } = this.host;
+    for (const link of kernel.modelLinks.values()) {
+      if (!link.ours) continue;
+      const { from, to } = kernel.attached(link.ifindex);
+      const closable = from !== null && to !== null;
+      if ((link.persistent || link.up) && !closable && !kernel.robbed.has(link.ifindex)) {
+        throw new Error(`${link.name} is ${link.up ? 'up' : 'persistent'} without both programs`);
+      }
+      const name = VMS.find((candidate) => identityOf(candidate).tap === link.name) ?? 'nobody';
+      for (const attachment of [from, to]) {
+        const bytes = attachment?.program.slot.policy ?? null;
+        if (bytes === null) continue;
+        const { endpoint, previous } = decodePolicy(bytes);
+        for (const allowed of previous === null ? [endpoint] : [endpoint, previous]) {
+          if (!this.given.has(`${name} ${allowed.port}`))
+            throw new Error(`nobody ever allowed ${name} ${allowed.port}`);
+        }
+      }
+    }
+  }
+
+  /** Rule 3: with nothing going wrong any more and every manifest legible, everything becomes as wished, and then rests. */
+  async checkConverges(): Promise<void> {
+    const { host } = this;
+    host.kernel.calm();
+    this.complete = true;
+    for (let round = 0; round < 3; round += 1) {
+      await this.pass();
+      host.advance(61_000);
+    }
+    host.changes.splice(0);
+    const result = await host.pass(this.set());
+    expect(host.changes).toEqual([]);
+    expect(result.problems).toEqual([]);
+    expect(host.kernel.robbed.size).toBe(0);
+    for (const name of VMS) this.checkSettled(name, result);
+    if (host.records.states.size === 0) {
+      expect(host.nft.table).toBeNull();
+      expect(host.kernel.sharedPins).toBe(false);
+    }
+    const allowed = VMS.some((name) => {
+      const wished = this.wishes.get(name);
+      return wished !== undefined && wished.supported && !wished.quarantined;
+    });
+    expect(host.kernel.settings.get('net/ipv4/conf/eth0/forwarding')).toBe(allowed ? '1' : '0');
+  }
+
+  checkSettled(name: Vm, result: Awaited<ReturnType<ModelHost['pass']>>): void {
+    const { kernel, records } = this.host;
+    const { tap } = identityOf(name);
+    const wished = this.wishes.get(name);
+    const link = kernel.byName(tap);
+    if (wished === undefined && link?.heldByQemu !== true) {
+      expect([link, records.states.get(tap), kernel.pins.get(`/bpf/${tap}`)]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      return;
+    }
+    if (link === undefined && wished === undefined) return;
+    const { verified, policy } = resultOf(result, name);
+    expect(verified).toBe(true);
+    expect(link?.up).toBe(true);
+    if (wished === undefined || !wished.supported) {
+      expect(policy).toBeNull();
+      return;
+    }
+    expect(policy?.endpoint.port).toBe(wished.port);
+    expect(policy?.flags.quarantined).toBe(wished.quarantined);
+    if (policy?.previous !== null) expect(policy?.previous.untilNs).toBeLessThan(this.host.nowNs);
+    expect(kernel.attached(link?.ifindex ?? 0).from?.program.tag).toBe(kernel.programTags().fromVm);
+  }
+}
+
+describe('the agent over any history', () => {
+  test('never an open tap, never a rule nobody gave, and it always arrives', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
+        const story = new Story();
+        for (const item of steps) await story.tell(item);
+        await story.checkConverges();
+      }),
+      { numRuns: 800, seed: 20240611 },
+    );
+  }, 60_000);
+
+  test('killed before every single step of the first attachment and of an update, it arrives all the same', async () => {
+    const first: Step = { do: 'wish', vm: 'vm-a', wish: plain(1) };
+    const second: Step = { do: 'wish', vm: 'vm-a', wish: plain(2) };
+    const total = await countSteps([first, second]);
+    expect(total).toBeGreaterThan(40);
+    for (let at = 1; at <= total; at += 1) {
+      const story = new Story();
+      story.host.kernel.crashIn(at);
+      await story.tell(first);
+      await story.tell(second);
+      await story.checkConverges();
+    }
+  }, 60_000);
+
+  test('killed before every single step of the removal, nothing is left in the end', async () => {
+    const first: Step = { do: 'wish', vm: 'vm-a', wish: plain(1) };
+    const last: Step = { do: 'wish', vm: 'vm-a', wish: null };
+    const whole = await countSteps([first, last]);
+    for (let at = 1; at <= whole; at += 1) {
+      const story = new Story();
+      await story.tell(first);
+      story.host.kernel.crashIn(at);
+      await story.tell(last);
+      await story.checkConverges();
+      expect(story.host.records.states.size).toBe(0);
+    }
+  }, 60_000);
+});
+
+function plain(port: number): Wish {
+  return { port, grace: 0, quarantined: false, network: 'one', supported: true };
+}
+
+async function countSteps(steps: readonly Step[]): Promise<number> {
+  const story = new Story();
+  for (const item of steps) await story.tell(item);
+  return story.host.kernel.steps;
+}

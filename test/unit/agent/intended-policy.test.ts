@@ -1,0 +1,126 @@
+import { describe, expect, test } from '@jest/globals';
+import { intendedPolicy } from '../../../src/agent/attachment/intended-policy.ts';
+import { identityOf } from '../../../src/agent/wiring/identity.ts';
+import type { AttachmentRecord } from '../../../src/agent/wiring/record.ts';
+import { consumerEndpointSchema } from '../../../src/api/v1alpha1/index.ts';
+import type { PolicyIntent } from '../../../src/controller/vmnetwork/plan.ts';
+import { decodePolicy, encodePolicy } from '../../../src/native/policy-abi.ts';
+import type { Policy } from '../../../src/native/policy-abi.ts';
+
+const SECOND = 1_000_000_000n;
+const { tap, guestMac } = identityOf('vm-a');
+const record: AttachmentRecord = {
+  version: 1,
+  vm: 'vm-a',
+  tap,
+  guestMac,
+  guestAddress: '100.64.0.5',
+  network: 't/one',
+  claim: null,
+  createdAt: '2026-01-31T12:00:00.000Z',
+};
+
+function intent(port: number, over: Partial<PolicyIntent> = {}): PolicyIntent {
+  return {
+    network: 't/one',
+    endpoint: consumerEndpointSchema.parse({ address: '203.0.113.10', port }),
+    graceSeconds: 0,
+    quarantined: false,
+    strictWireGuard: true,
+    ...over,
+  };
+}
+
+const at = (seconds: bigint, lastGeneration = 0n) => ({ nowNs: seconds * SECOND, lastGeneration });
+const first = (over: Partial<PolicyIntent> = {}): Policy =>
+  intendedPolicy(intent(1, over), record, null, at(100n));
+
+describe('the intended policy', () => {
+  test('holds everything that the filter judges by', () => {
+    expect(decodePolicy(encodePolicy(first()))).toEqual({
+      flags: { quarantined: false, strictWireGuard: true },
+      generation: 1n,
+      guestMac,
+      gatewayMac: '02:76:6d:6e:00:01',
+      guestAddress: '100.64.0.5',
+      gatewayAddress: '169.254.1.1',
+      mode: 'Filtered',
+      endpoint: { address: '203.0.113.10', port: 1 },
+      previous: null,
+    });
+  });
+
+  test('is the very one in force when that says the same, so that nothing is written', () => {
+    const inForce = first();
+    expect(intendedPolicy(intent(1), record, inForce, at(200n))).toBe(inForce);
+    expect(intendedPolicy(intent(1, { graceSeconds: 60 }), record, inForce, at(200n))).toBe(inForce);
+  });
+
+  test.each<[string, Policy, AttachmentRecord]>([
+    ['endpoint', intendedPolicy(intent(2), record, null, at(1n)), record],
+    ['guest address', first(), { ...record, guestAddress: '100.64.0.6' }],
+    ['guest MAC', first(), { ...record, guestMac: '02:76:00:00:00:09' }],
+    ['kill switch', first({ quarantined: true }), record],
+    ['strictness', first({ strictWireGuard: false }), record],
+  ])('another %s is another policy, with the next generation', (_what, inForce, own) => {
+    const policy = intendedPolicy(intent(1), own, { ...inForce, generation: 7n }, at(100n));
+    expect(policy).toMatchObject({ generation: 8n, endpoint: { port: 1 }, guestAddress: own.guestAddress });
+    expect(policy.flags).toEqual({ quarantined: false, strictWireGuard: true });
+  });
+
+  test('generations never go back, not even over a time without a policy', () => {
+    expect(intendedPolicy(intent(1), record, null, at(1n, 9n)).generation).toBe(10n);
+    expect(intendedPolicy(intent(2), record, { ...first(), generation: 3n }, at(1n, 9n)).generation).toBe(
+      10n,
+    );
+  });
+
+  describe('grace', () => {
+    const moved = (grace: number, from: Policy = first(), own = record): Policy =>
+      intendedPolicy(intent(2, { graceSeconds: grace }), own, from, at(100n));
+
+    test('0: the old endpoint is refused at once', () => {
+      expect(moved(0).previous).toBeNull();
+    });
+
+    test('the old endpoint is allowed until the grace is over, and is not written again', () => {
+      const policy = moved(30);
+      expect(policy.previous).toEqual({ address: '203.0.113.10', port: 1, untilNs: 130n * SECOND });
+      for (const second of [101n, 129n, 130n, 500n]) {
+        expect(intendedPolicy(intent(2, { graceSeconds: 30 }), record, policy, at(second))).toBe(policy);
+      }
+    });
+
+    test('shortened or taken away while it runs, it ends sooner', () => {
+      const policy = moved(30);
+      const shorter = intendedPolicy(intent(2, { graceSeconds: 5 }), record, policy, at(110n));
+      expect(shorter.previous?.untilNs).toBe(115n * SECOND);
+      expect(intendedPolicy(intent(2, { graceSeconds: 5 }), record, shorter, at(112n))).toBe(shorter);
+      expect(intendedPolicy(intent(2), record, policy, at(110n)).previous).toBeNull();
+    });
+
+    test('lengthened, it is not prolonged', () => {
+      const policy = moved(30);
+      expect(intendedPolicy(intent(2, { graceSeconds: 300 }), record, policy, at(110n))).toBe(policy);
+    });
+
+    test('only the last endpoint has it', () => {
+      const third = intendedPolicy(intent(3, { graceSeconds: 30 }), record, moved(30), at(105n));
+      expect(third.previous).toMatchObject({ port: 2, untilNs: 135n * SECOND });
+    });
+
+    test("another network's endpoint has none", () => {
+      expect(moved(30, first(), { ...record, network: 't/other' }).previous).toBeNull();
+      expect(moved(30, first(), { ...record, network: null }).previous).toBeNull();
+      const sameEndpoint = { ...moved(30), endpoint: { address: '203.0.113.10', port: 2 } };
+      const handedOver = { ...record, network: 't/other' };
+      expect(
+        intendedPolicy(intent(2, { graceSeconds: 30 }), handedOver, sameEndpoint, at(101n)).previous,
+      ).toBeNull();
+    });
+
+    test('there is none out of a quarantine', () => {
+      expect(moved(30, first({ quarantined: true })).previous).toBeNull();
+    });
+  });
+});

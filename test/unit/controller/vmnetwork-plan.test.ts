@@ -1,0 +1,159 @@
+import { describe, expect, test } from '@jest/globals';
+import { vmNetworkClassSchema, vmNetworkSchema } from '../../../src/api/v1alpha1/index.ts';
+import type { VmNetwork, VmNetworkClass, VmNetworkInput } from '../../../src/api/v1alpha1/index.ts';
+import { keyOf, planVmNetworks } from '../../../src/controller/vmnetwork/plan.ts';
+import type { PlanInput, VmNetworkPlan } from '../../../src/controller/vmnetwork/plan.ts';
+
+const ENDPOINT = { address: '203.0.113.10', port: 51900 };
+
+function network(name: string, spec: Partial<VmNetworkInput['spec']> = {}, created?: string): VmNetwork {
+  return vmNetworkSchema.parse({
+    apiVersion: 'vmnetwork.io/v1alpha1',
+    kind: 'VMNetwork',
+    metadata: { name, namespace: 't', ...(created === undefined ? {} : { creationTimestamp: created }) },
+    spec: { consumerEndpoint: ENDPOINT, selector: { names: ['vm'] }, ...spec },
+  });
+}
+
+function networkClass(name: string, spec: unknown): VmNetworkClass {
+  return vmNetworkClassSchema.parse({
+    apiVersion: 'vmnetwork.io/v1alpha1',
+    kind: 'VMNetworkClass',
+    metadata: { name },
+    spec,
+  });
+}
+
+function planOf(networks: readonly VmNetwork[], over: Partial<PlanInput> = {}): VmNetworkPlan {
+  return planVmNetworks({ networks, classes: [], nodeName: 'node-1', classesInDoubt: false, ...over });
+}
+
+const conditionsOf = (plan: VmNetworkPlan, name: string): string[] => {
+  const found = plan.networks.find((item) => item.name === name);
+  return found === undefined
+    ? []
+    : [found.accepted, found.bound].map(({ type, status, reason }) => `${type}=${status} ${reason}`);
+};
+
+describe('planning VMNetworks', () => {
+  test('one network, one VM: bound, with all that its host has to enforce', () => {
+    const plan = planOf([network('one', { endpointGraceSeconds: 7 })]);
+    expect(plan.attachments).toEqual([
+      {
+        vm: 'vm',
+        network: 't/one',
+        reason: '',
+        intent: {
+          network: 't/one',
+          endpoint: ENDPOINT,
+          graceSeconds: 7,
+          quarantined: false,
+          strictWireGuard: true,
+        },
+      },
+    ]);
+    expect(conditionsOf(plan, 'one')).toEqual(['Accepted=True Accepted', 'Bound=True Bound']);
+    expect(plan.networks[0]?.vms).toEqual(['vm']);
+  });
+
+  test('the kill switch reaches the host', () => {
+    const plan = planOf([network('one', { desiredState: 'Quarantined' })]);
+    expect(plan.attachments[0]?.intent?.quarantined).toBe(true);
+  });
+
+  test.each([
+    ['the earlier creation time wins', ['2026-01-01T00:00:00Z', '2025-01-01T00:00:00Z'], 'b'],
+    ['a creation time wins over none', [undefined, '2026-01-01T00:00:00Z'], 'b'],
+    ['of equals the name decides', [undefined, undefined], 'a'],
+  ])('two networks, one VM: %s', (_how, [first, second], winner) => {
+    const loser = winner === 'a' ? 'b' : 'a';
+    const plan = planOf([network('a', {}, first), network('b', {}, second)]);
+    expect(plan.attachments.map((item) => item.network)).toEqual([`t/${winner}`]);
+    expect(conditionsOf(plan, winner)[1]).toBe('Bound=True Bound');
+    expect(conditionsOf(plan, loser)[1]).toBe('Bound=False Conflict');
+    expect(plan.networks.find(({ name }) => name === loser)?.bound.message).toContain(`t/${winner}`);
+    expect(plan.networks.find(({ name }) => name === loser)?.vms).toEqual([]);
+  });
+
+  test('an older network that is refused does not hand its VM to a younger one', () => {
+    const plan = planOf([network('a', { mode: 'Conntrack' }), network('b')]);
+    expect(plan.attachments).toEqual([expect.objectContaining({ vm: 'vm', network: 't/a', intent: null })]);
+    expect(conditionsOf(plan, 'b')[1]).toBe('Bound=False Conflict');
+  });
+
+  test('a network that loses one of its VMs keeps the other', () => {
+    const plan = planOf([network('a'), network('b', { selector: { names: ['vm', 'other'] } })]);
+    expect(plan.networks.find(({ name }) => name === 'b')?.vms).toEqual(['other']);
+    expect(plan.attachments.map(({ vm, network: bound }) => [vm, bound])).toEqual([
+      ['other', 't/b'],
+      ['vm', 't/a'],
+    ]);
+  });
+
+  test('pinned to another host it binds nothing here, and takes nothing from others', () => {
+    const elsewhere = network('a', { selector: { names: ['vm'], nodeName: 'node-2' } });
+    const plan = planOf([elsewhere, network('b', { selector: { names: ['vm'], nodeName: 'node-1' } })]);
+    expect(conditionsOf(plan, 'a')[1]).toBe('Bound=False NoMatch');
+    expect(plan.attachments[0]?.network).toBe('t/b');
+  });
+
+  test.each<[string, Partial<VmNetworkInput['spec']>]>([
+    ['spec.mode', { mode: 'Conntrack' }],
+    ['spec.mode', { mode: 'Sampled' }],
+    ['spec.violation.action', { violation: { action: 'Quarantine' } }],
+    ['spec.limits.packetsPerSecond', { limits: { packetsPerSecond: 10 } }],
+    ['spec.selector.names', { selector: { matchLabels: { a: 'b' } } }],
+    ['spec.selector.matchLabels', { selector: { names: ['vm'], matchLabels: { a: 'b' } } }],
+    ['spec.selector.uuids', { selector: { names: ['vm'], uuids: ['6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11'] } }],
+  ])('what this version lacks is refused by its name: %s', (field, spec) => {
+    const plan = planOf([network('one', spec)]);
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False Unsupported');
+    expect(plan.networks[0]?.accepted.message).toContain(`${field} (`);
+    expect(plan.attachments.every(({ intent }) => intent === null)).toBe(true);
+  });
+
+  test('Audit and Direct are refused too, by a class that allows them', () => {
+    const generous = networkClass('default', { allowAudit: true, allowedModes: ['Direct', 'Filtered'] });
+    for (const spec of [{ enforcement: 'Audit' as const }, { mode: 'Direct' as const }]) {
+      const plan = planOf([network('one', spec)], { classes: [generous] });
+      expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False Unsupported');
+      expect(plan.attachments[0]?.intent).toBeNull();
+    }
+  });
+
+  test("a limit that comes from the class's defaults counts", () => {
+    const limited = networkClass('default', { limits: { default: { packetsPerSecond: 5 } } });
+    const plan = planOf([network('one')], { classes: [limited] });
+    expect(plan.networks[0]?.accepted.message).toContain('spec.limits.packetsPerSecond (5)');
+  });
+
+  test('the class forbids: refused before anything else', () => {
+    const strict = networkClass('default', { deniedPorts: [51900] });
+    const plan = planOf([network('one')], { classes: [strict] });
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False DeniedByClass');
+    expect(plan.networks[0]?.accepted.message).toContain('spec.consumerEndpoint.port (51900)');
+    expect(plan.attachments[0]?.intent).toBeNull();
+  });
+
+  test('a class that nobody declared is not guessed', () => {
+    const plan = planOf([network('one', { className: 'gold' })]);
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False ClassNotFound');
+    expect(plan.attachments[0]?.intent).toBeNull();
+  });
+
+  test('while a class cannot be read, the built-in one does not stand in for it', () => {
+    const plan = planOf([network('one')], { classesInDoubt: true });
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False ClassNotFound');
+    const declared = planOf([network('one')], {
+      classesInDoubt: true,
+      classes: [networkClass('default', {})],
+    });
+    expect(conditionsOf(declared, 'one')[0]).toBe('Accepted=True Accepted');
+  });
+
+  test('the order of the input does not matter', () => {
+    const all = [network('a'), network('b'), network('c', { selector: { names: ['x', 'vm'] } })];
+    expect(planOf([...all].reverse())).toEqual(planOf(all));
+    expect(all.map(keyOf)).toEqual(['t/a', 't/b', 't/c']);
+  });
+});
