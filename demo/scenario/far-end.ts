@@ -1,0 +1,112 @@
+import { ensureProbe } from '../../test/support/guest/index.ts';
+import { macBytes } from '../../test/support/frames/index.ts';
+import { capture, poll, type Capture, type Namespace } from '../../test/support/lab/index.ts';
+
+/** A place that a frame of the VM could reach, with a count of what did reach it. */
+export interface FarEnd {
+  name: FarEndName;
+  /** Frames that have arrived so far, whatever they were. */
+  arrivals(): Promise<number>;
+}
+
+export type FarEndName =
+  'consumer' | 'second consumer' | 'internet' | 'LAN neighbour' | 'metadata server' | 'other VM' | 'host';
+
+/** A far end in a namespace of its own: counts what its interface receives, by capture. */
+export class CapturedFarEnd implements FarEnd {
+  readonly name: FarEndName;
+  readonly namespace: Namespace;
+  readonly #capture: Capture;
+  readonly #ownMac: Buffer;
+
+  private constructor(name: FarEndName, namespace: Namespace, seen: Capture, ownMac: Buffer) {
+    this.name = name;
+    this.namespace = namespace;
+    this.#capture = seen;
+    this.#ownMac = ownMac;
+  }
+
+  static async watch(
+    name: FarEndName,
+    namespace: Namespace,
+    device: string,
+    ownMac: string,
+  ): Promise<CapturedFarEnd> {
+    return new CapturedFarEnd(
+      name,
+      namespace,
+      await capture(namespace, device),
+      Buffer.from(macBytes(ownMac)),
+    );
+  }
+
+  async arrivals(): Promise<number> {
+    await this.#capture.drain();
+    return this.#capture.frames().filter((frame) => !this.#ownMac.equals(frame.subarray(6, 12))).length;
+  }
+}
+
+/** Real listeners in a namespace: what reached them is in {@link heard}. */
+export class Listeners {
+  #said = '';
+
+  /** `ports` such as `udp:51900` and `tcp:80`. Resolves once they listen. */
+  static async start(namespace: Namespace, ports: readonly string[]): Promise<Listeners> {
+    const listeners = new Listeners();
+    const child = namespace.spawn([await ensureProbe(), 'serve', ...ports], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (listeners.#said += text));
+    await poll(`listeners in ${namespace.name}`, () => listeners.#said.includes('serving\n'));
+    return listeners;
+  }
+
+  /** One line for each datagram or connection: `udp:51900 from ADDRESS:PORT, N bytes`. */
+  heard(): string[] {
+    return this.#said.split('\n').slice(1, -1);
+  }
+}
+
+/**
+ * What passed the filter of a tap and so entered the host: a counter on the interface's netdev hook, which the kernel runs
+ * right after the tc programs, for frames of any EtherType and before anything else can drop them.
+ */
+export class HostFarEnd implements FarEnd {
+  readonly name = 'host';
+  readonly #namespace: Namespace;
+  #device = '';
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace;
+  }
+
+  async watch(device: string): Promise<void> {
+    const rules = `table netdev witness {
+      counter arrivals { }
+      chain arrivals {
+        type filter hook ingress device "${device}" priority -500; policy accept;
+        counter name arrivals
+      }
+    }`;
+    await this.#namespace.run(['nft', '-f', '-'], { input: rules });
+    this.#device = device;
+  }
+
+  async arrivals(): Promise<number> {
+    if (this.#device === '') return 0;
+    const text = await this.#namespace.run(['nft', 'list', 'counter', 'netdev', 'witness', 'arrivals']);
+    const packets = /packets (\d+)/.exec(text)?.[1];
+    if (packets === undefined) throw new Error(`the host's witness is gone: ${text}`);
+    return Number(packets);
+  }
+}
+
+/** The MAC of an interface of a namespace. */
+export async function macOf(namespace: Namespace, device: string): Promise<string> {
+  const links = JSON.parse(await namespace.run(['ip', '-j', 'link', 'show', 'dev', device])) as {
+    address: string;
+  }[];
+  const found = links[0]?.address;
+  if (found === undefined) throw new Error(`${namespace.name} has no ${device}`);
+  return found;
+}
