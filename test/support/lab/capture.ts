@@ -32,7 +32,21 @@ export class Capture {
     const file = namespace.scratchFile(`${device.replaceAll('/', '_')}.pcap`);
     const expression = filter === '' ? [] : [`(${filter}) or ether proto ${String(MARKER_ETHERTYPE)}`];
     // -Z root: Debian's tcpdump would drop to a user that cannot write the scratch folder.
-    const options = ['-i', device, '-n', '-U', '-s', '65535', '-B', '32768', '--immediate-mode', '-Z', 'root', '-w', file];
+    const options = [
+      '-i',
+      device,
+      '-n',
+      '-U',
+      '-s',
+      '65535',
+      '-B',
+      '32768',
+      '--immediate-mode',
+      '-Z',
+      'root',
+      '-w',
+      file,
+    ];
     const tcpdump = namespace.spawn(['tcpdump', ...options, ...expression], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
