@@ -8,6 +8,7 @@ import type { PassPorts, PassResult } from './attachment/pass.ts';
 import { RetryTable } from './attachment/retry.ts';
 import type { RoundMemory } from './attachment/rounds.ts';
 import type { Nft } from './host/nft.ts';
+import { Paced } from './host/paced.ts';
 import { ManifestFolder } from './source/manifest-folder.ts';
 import { announceChanges } from './status/announce.ts';
 import { ConditionHistory } from './status/condition-history.ts';
@@ -33,6 +34,8 @@ export interface AgentPorts extends ClosedTapPorts {
   readonly log: Logger;
   /** Calls back when links, addresses or routes of the host may have changed. */
   watchLinks(onChange: () => void): Closable;
+  /** Calls back when the host's nftables rule set may have changed, by this agent too. */
+  watchGuard(onChange: () => void): Closable;
   /** Reads the ring buffer of dropped frames, which must exist. */
   openEvents(onEvent: (event: FilterEvent) => void): Closable;
 }
@@ -45,6 +48,12 @@ export interface AgentSettings {
 }
 
 /**
+ * Some hosts change their rule set all the time, and one whose guard does not stay as written would be told of each
+ * attempt to mend it.
+ */
+const GUARD_PACE_MS = 500;
+
+/**
  * The standalone agent: manifests in, enforcement and status out. `close()` stops reading and answering, and leaves
  * everything in the kernel as it is.
  */
@@ -53,12 +62,14 @@ export class Agent {
   readonly #ports: AgentPorts;
   readonly #folder: ManifestFolder;
   readonly #loop: ReconcileLoop;
+  readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
   readonly #history: ConditionHistory;
   readonly #memory: RoundMemory = { retries: new RetryTable(), generations: new Map() };
   #status: AgentStatus | null = null;
   #server: StatusServer | null = null;
   #links: Closable | null = null;
+  #guard: Closable | null = null;
   #events: Closable | null = null;
   #eventsFault: string | null = null;
 
@@ -90,6 +101,7 @@ export class Agent {
     });
     this.#folder.start();
     this.#links = this.#ports.watchLinks(() => this.#loop.request());
+    this.#guard = this.#ports.watchGuard(() => this.#guardChanged.call());
     this.#loop.request();
   }
 
@@ -98,6 +110,9 @@ export class Agent {
     this.#folder.close();
     this.#links?.close();
     this.#links = null;
+    this.#guard?.close();
+    this.#guard = null;
+    this.#guardChanged.close();
     await this.#loop.stop();
     this.#closeEvents();
     await this.#server?.close();
@@ -116,6 +131,7 @@ export class Agent {
       throw error;
     }
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
+    if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
     const now = this.#ports.clock.now().toISOString();
     this.#show(reportStatus(this.#settings.info, set, result, this.#history, now));
   }

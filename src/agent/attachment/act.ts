@@ -84,7 +84,7 @@ function bytesOf(policy: Policy | null): Uint8Array | null {
 }
 
 /** Reads again under the lock: `vmnetctl run` may have put its claim into the record meanwhile. */
-function noteNetwork(network: string, tap: string, ports: ClosedTapPorts): void {
+function noteNetwork(network: string | null, tap: string, ports: ClosedTapPorts): void {
   ports.withStateLock(() => {
     const found = ports.records.read(tap);
     if (found.state === 'ok') ports.records.write({ ...found.record, network });

@@ -38,9 +38,16 @@ export interface DesiredInput {
 export function desiredAttachments(input: DesiredInput): Map<string, DesiredAttachment> {
   const desired = new Map<string, DesiredAttachment>();
   const clashes = addressClashes(input.records);
-  for (const attachment of input.attachments) {
-    const { tap } = identityOf(attachment.vm);
-    desired.set(tap, wanted(attachment, tap, input, clashes));
+  for (const [tap, claimants] of claimantsByTap(input.attachments)) {
+    const holder = recordOf(input.records.get(tap))?.vm;
+    const attachment = claimants.find(({ vm }) => vm === holder) ?? claimants[0];
+    if (attachment === undefined) continue;
+    if (claimants.length > 1 && attachment.vm !== holder) {
+      const reason = `VMs ${claimants.map(({ vm }) => vm).join(' and ')} have the same tap name; rename one`;
+      desired.set(tap, { want: 'deny', vm: null, network: null, reason });
+    } else {
+      desired.set(tap, wanted(attachment, tap, input, clashes));
+    }
   }
   for (const tap of new Set([...input.records.keys(), ...input.existing])) {
     if (desired.has(tap) || !isTapName(tap)) continue;
@@ -61,6 +68,11 @@ function wanted(
   const deny = (why: string): DesiredAttachment => ({ want: 'deny', vm, network, reason: why });
   if (intent === null) return deny(reason);
   const record = recordOf(input.records.get(tap));
+  if (record !== null && record.vm !== vm) {
+    return deny(
+      `tap ${tap} belongs to VM ${record.vm}, whose name leads to the same tap name; rename this VM`,
+    );
+  }
   const clash = clashes.get(tap);
   if (clash !== undefined) {
     return deny(`guest address ${record?.guestAddress ?? ''} is also that of ${clash}, which is older`);
@@ -93,9 +105,25 @@ function endpointRefusal({ endpoint }: PolicyIntent, { pool, routeTo }: DesiredI
     return `spec.consumerEndpoint.address ${endpoint.address} lies in the pool of guest addresses ${pool}`;
   }
   if (routeTo(endpoint.address)?.local === true) {
-    return `spec.consumerEndpoint.address ${endpoint.address} is an address of this host, which no guest may reach`;
+    return `spec.consumerEndpoint.address ${endpoint.address} is an address of this host, or no single host's, and no guest may reach it`;
   }
   return null;
+}
+
+/** VMs whose names lead to one tap name, with that name; see Identity. Names can be chosen so that they do. */
+export function tapClashes(attachments: readonly AttachmentIntent[]): { tap: string; vms: string[] }[] {
+  return [...claimantsByTap(attachments)]
+    .filter(([, claimants]) => claimants.length > 1)
+    .map(([tap, claimants]) => ({ tap, vms: claimants.map(({ vm }) => vm) }));
+}
+
+function claimantsByTap(attachments: readonly AttachmentIntent[]): Map<string, AttachmentIntent[]> {
+  const claimants = new Map<string, AttachmentIntent[]>();
+  for (const attachment of attachments) {
+    const { tap } = identityOf(attachment.vm);
+    claimants.set(tap, [...(claimants.get(tap) ?? []), attachment]);
+  }
+  return claimants;
 }
 
 /** Taps whose guest address an older record has too, with the VM of that record. */

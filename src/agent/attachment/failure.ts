@@ -30,6 +30,9 @@ export function afterFailure(
     case 'close-tap':
     case 'link-down':
       return down;
+    case 'note-network':
+      // Before another network's policy: what is in force is not to stay.
+      return failed.network === null ? [{ kind: 'write-policy', policy: null }, ...down] : [];
     case 'tear-down':
       return [{ kind: 'write-policy', policy: null }, ...down];
     case 'settings':
@@ -39,7 +42,6 @@ export function afterFailure(
     case 'add-route':
     case 'drop-neighbour':
     case 'set-neighbour':
-    case 'note-network':
       return [];
   }
 }

@@ -8,7 +8,8 @@ import type { Nft } from '../host/nft.ts';
 import type { ManifestSet } from '../source/manifest-set.ts';
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
-import { desiredAttachments } from './desired.ts';
+import type { RecordState } from '../wiring/record.ts';
+import { desiredAttachments, tapClashes } from './desired.ts';
 import { existingTaps, observeHost } from './observe.ts';
 import type { Blocked } from './plan.ts';
 import { runRounds } from './rounds.ts';
@@ -56,14 +57,16 @@ export async function reconcile(
 ): Promise<PassResult> {
   const { kernel, records, paths } = ports;
   const problems: HostProblem[] = [];
+  const routes = new RouteAnswers(ports);
+  const host = observeHost(kernel, records, paths);
   const networks = planVmNetworks({
     networks: set.networks.map(({ network }) => network),
     classes: set.classes,
     classesInDoubt: set.classesInDoubt,
     nodeName: ports.nodeName,
+    holders: holdersOf(host.records),
   });
-  const routes = new RouteAnswers(ports);
-  const host = observeHost(kernel, records, paths);
+  problems.push(...tapClashes(networks.attachments).map(clashProblem));
   if (host.recordsError !== null) problems.push({ on: paths.stateDir, error: host.recordsError });
   const desired = desiredAttachments({
     attachments: networks.attachments,
@@ -100,6 +103,27 @@ async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<
   await removeHostWiring(wiring);
   ports.onLastDetached();
   ports.kernel.removeSharedPins(ports.paths.bpffs);
+}
+
+/** Which network each VM's policy came from. */
+function holdersOf(records: ReadonlyMap<string, RecordState>): Map<string, string> {
+  const holders = new Map<string, string>();
+  for (const state of records.values()) {
+    if (state.state === 'ok' && state.record.network !== null)
+      holders.set(state.record.vm, state.record.network);
+  }
+  return holders;
+}
+
+function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem {
+  return {
+    on: tap,
+    error: {
+      code: 'VMN_TAP_NOT_OURS',
+      message: `the names of VMs ${vms.join(' and ')} lead to the same tap name; only one that has the tap already is served`,
+      remedy: 'Give all but one of these VMs another name.',
+    },
+  };
 }
 
 function isNothing({ observed, verified }: AttachmentResult): boolean {

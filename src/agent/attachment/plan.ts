@@ -49,8 +49,8 @@ export type Action =
       readonly address: string;
       readonly mac: string;
     }
-  /** Remembers which network gave the policy in force; after it, see PolicyIntent and grace. */
-  | { readonly kind: 'note-network'; readonly network: string }
+  /** Remembers which network gave the policy in force, null while that is about to change; see intendedPolicy. */
+  | { readonly kind: 'note-network'; readonly network: string | null }
   /** Removes tap, pins and record, unless somebody turns out to hold the tap. */
   | { readonly kind: 'tear-down' };
 
@@ -89,7 +89,9 @@ export function plan(desired: DesiredAttachment, observed: ObservedAttachment, c
     if (observed.link !== null) return inUse ? closed(observed, recordLost(observed.tap)) : TEAR_DOWN;
     return desired.vm === null ? TEAR_DOWN : { ...NOTHING, actions: [{ kind: 'close-tap', vm: desired.vm }] };
   }
-  return converge(desired, observed, observed.record.record, context);
+  const { record } = observed.record;
+  if (desired.vm !== null && desired.vm !== record.vm) return closed(observed, wrongVm(record, desired.vm));
+  return converge(desired, observed, record, context);
 }
 
 const NOTHING: Plan = { actions: [], blocked: null, policy: null };
@@ -102,7 +104,12 @@ function converge(
   context: PlanContext,
 ): Plan {
   const { link } = observed;
-  if (link === null) return { ...NOTHING, actions: [{ kind: 'close-tap', vm: record.vm }] };
+  if (link === null) {
+    const actions: Action[] = [{ kind: 'close-tap', vm: record.vm }];
+    // Renamed or moved to another namespace while a VM holds it: out of our sight, but not out of our policy's reach.
+    if (isElsewhere(observed)) actions.unshift({ kind: 'write-policy', policy: null });
+    return { ...NOTHING, actions };
+  }
   const { ifindex } = link;
   const actions: Action[] = [];
   if (observed.fault !== null) {
@@ -116,6 +123,8 @@ function converge(
   const unchanged = isInForce(observed, wanted);
   const withheld = wanted !== null && !unchanged && !context.guarded;
   const policy = withheld ? null : wanted;
+  const handOver = intent !== null && record.network !== null && record.network !== intent.network;
+  if (handOver && !withheld && !unchanged) actions.push({ kind: 'note-network', network: null });
   // `unknown`: the programs judge by something that the pins do not show; only fresh ones make it known again.
   const replace =
     !observed.currentProgram || observed.stagedReplacement || observed.filter.policyState === 'unknown';
@@ -128,7 +137,7 @@ function converge(
   if (intent !== null && !withheld && record.network !== intent.network) {
     actions.push({ kind: 'note-network', network: intent.network });
   }
-  return { actions, blocked: withheld || (!context.guarded && !link.up) ? UNGUARDED : null, policy };
+  return { actions, blocked: context.guarded ? null : UNGUARDED, policy };
 }
 
 /** Everything that lets allowed frames travel. None of it opens anything by itself. */
@@ -183,6 +192,12 @@ function isInForce(observed: ObservedAttachment, policy: Policy | null): boolean
   return observed.policy === policy;
 }
 
+/** The tap is not where its name says, and its programs still run on some interface, by a policy. */
+function isElsewhere({ link, filter, pinned }: ObservedAttachment): boolean {
+  if (link !== null || !pinned || filter.policyState === 'empty') return false;
+  return (filter.fromVm?.ifindex ?? 0) !== 0 || (filter.toVm?.ifindex ?? 0) !== 0;
+}
+
 function isGone({ link, record, pinned }: ObservedAttachment): boolean {
   return link === null && record.state === 'absent' && !pinned;
 }
@@ -204,8 +219,17 @@ function recordLost(tap: string): Blocked {
   };
 }
 
+function wrongVm({ tap, vm }: AttachmentRecord, wanted: string): Blocked {
+  return {
+    code: 'VMN_TAP_NOT_OURS',
+    message: `the tap ${tap} belongs to VM ${vm}, not to ${wanted}, whose name leads to the same tap name`,
+    remedy: 'Give one of the two VMs another name.',
+  };
+}
+
 const UNGUARDED: Blocked = {
   code: 'VMN_NFT_FAILED',
-  message: 'the standing guard (nftables table inet vmnetwork) is not in force, so nothing new is allowed',
+  message:
+    'the standing guard (nftables table inet vmnetwork) is not in force, so nothing new is allowed and nothing counts as enforced',
   remedy: 'See the problem of the host about nftables.',
 };

@@ -39,7 +39,15 @@ export interface AttachmentResult {
   /** Everything was read back and is as wanted. */
   readonly verified: boolean;
   readonly inUse: boolean;
+  /** Left for the next pass, which is to come at once. */
+  readonly unfinished?: boolean;
 }
+
+/**
+ * How long one pass goes on making taps, ms; the rest is left to the next pass, which reads the manifests anew. Making
+ * one takes tens of milliseconds, and whatever closes a VM must not wait for hundreds of them.
+ */
+const MAKING_MS = 200;
 
 /** Rounds that a healthy attachment needs from nothing: make, program and wire, look. The rest is for being disturbed. */
 const MOST_ROUNDS = 6;
@@ -67,6 +75,7 @@ class Rounds {
   /** Taps that a tear-down found in other hands although they showed no carrier. */
   readonly #held = new Set<string>();
   readonly #results = new Map<string, AttachmentResult>();
+  readonly #makingUntilNs: bigint;
 
   constructor(
     desired: ReadonlyMap<string, DesiredAttachment>,
@@ -78,12 +87,20 @@ class Rounds {
     this.#memory = memory;
     this.#ports = ports;
     this.#guarded = guarded;
+    this.#makingUntilNs = ports.clock.monotonicNs() + BigInt(MAKING_MS) * 1_000_000n;
   }
 
   run(): void {
     for (let round = 1; round <= MOST_ROUNDS && this.#open().length > 0; round += 1) {
       const host = this.#observeHost();
-      for (const [tap, desired] of this.#open()) this.#step(tap, desired, host, round === MOST_ROUNDS);
+      const steps = this.#open().flatMap(([tap, desired]) => this.#look(tap, desired, host) ?? []);
+      // Whatever closes goes first, and does not wait for the making of new taps, which takes longest.
+      for (const step of steps.sort((a, b) => urgency(a) - urgency(b))) {
+        if (round === MOST_ROUNDS) this.#giveUp(step);
+        else if (this.#mustWait(step))
+          this.#results.set(step.tap, { ...unmade(step), inUse: isInUse(step.observed) });
+        else this.#carryOut(step);
+      }
     }
     // What failed was changed by its own failure: look once more, so that status shows what is there.
     const unsettled = [...this.#results.values()].filter(({ verified }) => !verified);
@@ -120,47 +137,40 @@ class Rounds {
     });
   }
 
-  /** One round of one attachment: leaves a result when it is settled, failed or held. */
-  #step(tap: string, desired: DesiredAttachment, host: ObservedHost, lastRound: boolean): void {
-    let observed: ObservedAttachment;
+  /** What is to be done for one attachment; null when it is settled, or cannot be read back. */
+  #look(tap: string, desired: DesiredAttachment, host: ObservedHost): Step | null {
     try {
-      observed = this.#observe(tap, host);
-    } catch (cause) {
-      this.#results.set(tap, this.#failure(tap, desired, null, null, asVmnError(cause, 'read back', tap)));
-      return;
-    }
-    const planned = this.#plan(tap, desired, observed);
-    if (planned.actions.length === 0) {
+      const observed = this.#observe(tap, host);
+      const planned = this.#plan(tap, desired, observed);
+      if (planned.actions.length > 0) return { tap, desired, observed, planned };
       this.#results.set(tap, this.#settle(tap, desired, observed, planned));
-      return;
+    } catch (cause) {
+      const error = asVmnError(cause, 'read back', tap);
+      this.#results.set(tap, this.#failure(tap, desired, null, null, error));
     }
-    const held = this.#memory.retries.heldBack(tap, desired, this.#ports.clock.monotonicNs());
-    if (lastRound) {
-      const error = doesNotStay(tap, planned.actions);
-      this.#results.set(tap, this.#failure(tap, desired, observed, planned, error));
-      return;
-    }
-    this.#carryOut(tap, desired, observed, planned, held);
+    return null;
   }
 
-  #carryOut(
-    tap: string,
-    desired: DesiredAttachment,
-    observed: ObservedAttachment,
-    planned: Plan,
-    held: Blocked | null,
-  ): void {
-    const { policy } = planned;
-    const result = { tap, desired, observed, policy, verified: false, inUse: isInUse(observed) };
+  #mustWait({ planned: { actions } }: Step): boolean {
+    const makes = actions.length === 1 && actions[0]?.kind === 'close-tap';
+    return makes && this.#ports.clock.monotonicNs() > this.#makingUntilNs;
+  }
+
+  #giveUp({ tap, desired, observed, planned }: Step): void {
+    const error = doesNotStay(tap, planned.actions);
+    this.#results.set(tap, this.#failure(tap, desired, observed, planned, error));
+  }
+
+  /** Leaves a result when the attachment failed or is held back; otherwise the next round looks again. */
+  #carryOut({ tap, desired, observed, planned }: Step): void {
+    const held = this.#memory.retries.heldBack(tap, desired, this.#ports.clock.monotonicNs());
     for (const action of planned.actions) {
       if (held !== null && !isClosing(action)) break;
       try {
-        const outcome = this.#act(action, tap, desired.vm);
-        if (outcome === 'in-use') {
-          // Known now: the next round plans for a tap that stays.
-          this.#held.add(tap);
-          return;
-        }
+        if (this.#act(action, tap, desired.vm) === 'done') continue;
+        // Known now: the next round plans for a tap that stays.
+        this.#held.add(tap);
+        return;
       } catch (cause) {
         const error = asVmnError(cause, action.kind, tap);
         this.#fallBack(action, tap, desired, observed, planned);
@@ -168,7 +178,10 @@ class Rounds {
         return;
       }
     }
-    if (held !== null) this.#results.set(tap, { ...result, error: held });
+    if (held === null) return;
+    const { policy } = planned;
+    const result = { tap, desired, observed, policy, error: held, verified: false, inUse: isInUse(observed) };
+    this.#results.set(tap, result);
   }
 
   #act(action: Action, tap: string, vm: string | null): 'done' | 'in-use' {
@@ -231,6 +244,25 @@ class Rounds {
       return { ...result, observed: null };
     }
   }
+}
+
+/** One attachment's part of a round. */
+interface Step {
+  readonly tap: string;
+  readonly desired: DesiredAttachment;
+  readonly observed: ObservedAttachment;
+  readonly planned: Plan;
+}
+
+/** Not begun in this pass. */
+function unmade({ tap, desired, observed }: Step): Omit<AttachmentResult, 'inUse'> {
+  return { tap, desired, observed, policy: null, error: null, verified: false, unfinished: true };
+}
+
+/** Order within a round: what closes, what changes, what makes a tap. */
+function urgency({ planned: { actions } }: Step): number {
+  if (actions.some(isClosing)) return 0;
+  return actions.some(({ kind }) => kind === 'close-tap') ? 2 : 1;
 }
 
 function doesNotStay(tap: string, actions: readonly Action[]): VmnError {

@@ -14,14 +14,19 @@ export interface HeldLock {
  * without it throws VMN_AGENT_RUNNING when somebody holds it.
  *
  * The holder removes the file before it lets go, so a lock may have been taken on a file that is no longer the one at
- * `path`; that is found out by the inode (it cannot be reused while our descriptor is open) and tried again.
+ * `path`. A descriptor of our own, open all the while, keeps the inode number from being used again: if that number is
+ * at `path` before and after, the file was there in between, and is the one that was locked. Else it is tried again.
  */
 export function acquireLock(path: string, options: { readonly wait: boolean }): HeldLock {
   for (;;) {
-    const inode = ensureFile(path);
-    const lock = lockFile(path, options);
-    if (inodeOf(path) === inode) return heldLock(path, lock);
-    lock.release();
+    const witness = openFile(path);
+    try {
+      const lock = lockFile(path, options);
+      if (inodeOf(path) === fstatSync(witness, { bigint: true }).ino) return heldLock(path, lock);
+      lock.release();
+    } finally {
+      closeSync(witness);
+    }
   }
 }
 
@@ -47,15 +52,10 @@ function heldLock(path: string, lock: { release(): void }): HeldLock {
   };
 }
 
-function ensureFile(path: string): bigint {
+function openFile(path: string): number {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const fd = openSync(path, 'a', 0o600);
-    try {
-      return fstatSync(fd, { bigint: true }).ino;
-    } finally {
-      closeSync(fd);
-    }
+    return openSync(path, 'a', 0o600);
   } catch (cause) {
     const remedy = 'Check that the folder can be written to, or choose another one.';
     throw new VmnError('VMN_STATE_UNREADABLE', { attempted: 'make the lock file', on: path, remedy, cause });

@@ -66,7 +66,13 @@ function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): 
 /** What an attachment in error still lets through, as just seen. */
 function kept({ observed }: AttachmentResult): string {
   if (observed === null) return 'What is in force is not known.';
-  if (observed.link === null) return 'The VM has no network.';
+  if (observed.link === null) {
+    const { fromVm, toVm, policyState } = observed.filter;
+    const elsewhere = fromVm?.ifindex ?? toVm?.ifindex ?? 0;
+    if (elsewhere === 0) return 'The VM has no network.';
+    const what = policyState === 'empty' ? 'nothing passes' : 'what is in force is not known';
+    return `The tap was renamed or moved (its filter is on ifindex ${elsewhere}): ${what}.`;
+  }
   if (observed.link.owner === null) return '';
   if (!observed.link.up && observed.fault !== null) return 'The tap is down: nothing passes.';
   if (observed.fault === null && observed.filter.policyState === 'empty') return 'Nothing passes.';

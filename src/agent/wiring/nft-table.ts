@@ -10,9 +10,10 @@ import { TAP_PREFIX } from './identity.ts';
  *   from_vm     what comes in from a managed tap without the filter's mark is dropped: a tap without a program is closed
  *   to_host     a guest never reaches the host itself
  *   from_host   the host never talks to a guest
- *   forwarded   no guest to guest; only answers go to a guest; an uplink that forwards only because of us forwards
- *               nothing else
- *   translated  guests leave with the host's address
+ *   forwarded   no guest to guest; nothing that would leave untranslated, or that a rule of somebody else sends
+ *               elsewhere than the filter judged; only answers go to a guest; an uplink that forwards only because of us
+ *               forwards nothing else
+ *   translated  what the filter marked leaves with the host's address
  *
  * The table is replaced as a whole in one transaction, and only when what the kernel holds differs. Tables of others
  * are neither read nor written.
@@ -44,6 +45,10 @@ export function renderGuard({ pool, openedUplinks }: GuardTable): unknown[] {
   const toTap = match('==', { meta: { key: 'oifname' } }, `${TAP_PREFIX}*`);
   const notToTap = match('!=', { meta: { key: 'oifname' } }, `${TAP_PREFIX}*`);
   const unmarked = match('!=', { '&': [{ meta: { key: 'mark' } }, MARK_ALLOWED] }, MARK_ALLOWED);
+  const marked = match('==', { '&': [{ meta: { key: 'mark' } }, MARK_ALLOWED] }, MARK_ALLOWED);
+  // Conntrack that takes no part in a packet (a checksum it disagrees with, say) leaves it without translation.
+  const untranslatable = match('in', { ct: { key: 'state' } }, ['invalid', 'related', 'untracked']);
+  const redirected = match('in', { ct: { key: 'status' } }, 'dnat');
   const notAnAnswer = match('!=', { ct: { key: 'state' } }, 'established');
   const fromOpened = match('==', { meta: { key: 'iifname' } }, '@opened_uplinks');
   const fromPool = match(
@@ -72,9 +77,11 @@ export function renderGuard({ pool, openedUplinks }: GuardTable): unknown[] {
     rule('to_host', [fromTap, DROP]),
     rule('from_host', [toTap, DROP]),
     rule('forwarded', [fromTap, toTap, DROP]),
+    rule('forwarded', [fromTap, untranslatable, DROP]),
+    rule('forwarded', [fromTap, redirected, DROP]),
     rule('forwarded', [toTap, notAnAnswer, DROP]),
     rule('forwarded', [fromOpened, notToTap, DROP]),
-    rule('translated', [fromPool, notToTap, { masquerade: null }]),
+    rule('translated', [fromPool, marked, notToTap, { masquerade: null }]),
   ];
 }
 

@@ -48,6 +48,7 @@ export type Selector = z.infer<typeof selectorSchema>;
 export function selectsSomething(
   selector: Pick<Partial<Selector>, 'names' | 'uuids' | 'matchLabels'>,
 ): boolean {
-  const { names = [], uuids = [], matchLabels = {} } = selector;
-  return names.length > 0 || uuids.length > 0 || Object.keys(matchLabels).length > 0;
+  // Asked of what failed its own check too, so a part may be null.
+  const parts = [selector.names, selector.uuids, Object.keys(selector.matchLabels ?? {})];
+  return parts.some((part) => (part ?? []).length > 0);
 }

@@ -56,11 +56,17 @@ export interface PlanInput {
    * A VMNetworkClass may exist that could not be read. The built-in default is then not assumed, for it may allow more.
    */
   readonly classesInDoubt: boolean;
+  /**
+   * Networks whose policy a VM runs by now, by VM. Such a network keeps the VM whatever the others' age: a creation
+   * time in a manifest is whatever its author wrote. Absent: age alone decides.
+   */
+  readonly holders?: ReadonlyMap<string, string>;
 }
 
 /**
  * Which network binds which VM, and what the VM's host is to enforce. Pure: the standalone agent and the controller ask
- * the same question. Two networks that match one VM are never merged: the older keeps it. A refused network keeps its
+ * the same question. Two networks that match one VM are never merged: the one that holds it keeps it,
+ * else the older. A refused network keeps its
  * VMs bound and denied, so that refusing an old network never hands its VM to a younger one.
  */
 export function planVmNetworks(input: PlanInput): VmNetworkPlan {
@@ -72,7 +78,9 @@ export function planVmNetworks(input: PlanInput): VmNetworkPlan {
     .sort(byAge)
     .map((network) => judge(network, classes, input.nodeName));
   for (const candidate of candidates) {
-    for (const vm of candidate.wants) if (!owners.has(vm)) owners.set(vm, candidate);
+    for (const vm of candidate.wants) {
+      if (!owners.has(vm) || input.holders?.get(vm) === keyOf(candidate.network)) owners.set(vm, candidate);
+    }
   }
   const attachments = [...owners].map(([vm, owner]) => attachmentIntent(vm, owner));
   return {
@@ -171,7 +179,7 @@ function binding(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): 
     return owner === undefined || owner === candidate ? [] : [`VM ${vm} belongs to ${keyOf(owner.network)}`];
   });
   if (lost.length > 0) {
-    const message = `${lost.join('; ')}, which is older. Remove the VM from one of the two selectors.`;
+    const message = `${lost.join('; ')}, which holds it or is older. Remove the VM from one of the two selectors.`;
     return { type: 'Bound', status: 'False', reason: 'Conflict', message };
   }
   if (candidate.wants.length === 0) {

@@ -196,15 +196,37 @@ describe('a pass', () => {
       expect(inForce()).toBeNull();
     });
 
-    test('what is in force and unchanged stays, what changes is denied', async () => {
+    test('what is in force and unchanged stays but counts as enforced no more, what changes is denied', async () => {
       await host.pass(TWO);
       breakNft();
       const result = await host.pass(manifests({ 'vm-a': {}, 'vm-b': atPort(2) }));
-      expect(forVm(result).verified).toBe(true);
+      expect(forVm(result)).toMatchObject({ verified: false, error: { code: 'VMN_NFT_FAILED' } });
       expect(inForce()).not.toBeNull();
       expect(forVm(result, 'vm-b').error?.code).toBe('VMN_NFT_FAILED');
       expect(inForce('vm-b')).toBeNull();
     });
+  });
+
+  test('a crowd of new taps is made in slices, and whatever changes or closes comes before them', async () => {
+    await host.pass(ONE);
+    const createTap = host.kernel.createTap.bind(host.kernel);
+    host.kernel.createTap = (name) => {
+      host.nowNs += 100_000_000n;
+      return createTap(name);
+    };
+    const crowd = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`new-${index}`, {}]));
+    const first = await host.pass(manifests({ ...crowd, 'vm-a': atPort(2) }));
+    expect(inForce()?.endpoint.port).toBe(2);
+    const waiting = first.attachments.filter(({ unfinished }) => unfinished === true);
+    expect(waiting.length).toBeGreaterThan(10);
+    expect(waiting.map(({ verified }) => verified)).not.toContain(true);
+    let passes = 0;
+    for (let open = true; open; passes += 1) {
+      const result = await host.pass(manifests({ ...crowd, 'vm-a': atPort(2) }));
+      open = result.attachments.some(({ unfinished }) => unfinished === true);
+    }
+    expect(passes).toBeLessThan(20);
+    expect(inForce('new-19')).not.toBeNull();
   });
 
   test('programs that judge by something the pins do not show are replaced', async () => {
@@ -376,6 +398,13 @@ describe('a pass', () => {
     const result = forVm(await host.pass(ONE));
     expect(result).toMatchObject({ verified: false, error: { code: 'VMN_READ_BACK' } });
     expect(result.error?.message).toContain('set-neighbour');
+  });
+
+  test('a denial does not wait for the making of other taps', async () => {
+    await host.pass(manifests({ 'vm-z': {} }));
+    host.changes.splice(0);
+    await host.pass(manifests({ 'vm-a': {}, 'vm-b': {} }, { complete: false }));
+    expect(kinds().slice(0, 3)).toEqual(['write-policy', 'close-tap', 'close-tap']);
   });
 
   test('an attachment that cannot be read back is an error of its own', async () => {

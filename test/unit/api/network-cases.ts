@@ -1,5 +1,7 @@
 import type { VmNetworkSpecInput } from '../../../src/api/v1alpha1/index.ts';
 
+// Long because it is one table: each row is a field, a bad value and what the message must say.
+
 /** A spec that is right and short; the cases change one thing each. */
 export const GOOD_SPEC = {
   consumerEndpoint: { address: '203.0.113.10', port: 51900 },

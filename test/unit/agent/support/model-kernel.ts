@@ -3,6 +3,8 @@ import { VmnError } from '../../../../src/lib/errors.ts';
 import type { ErrorCode } from '../../../../src/lib/errors.ts';
 import { policyHash } from '../../../../src/native/policy-abi.ts';
 
+// Long because it is one machine: links, programs, policies, routes and settings refer to each other throughout.
+
 /** Ends the process that is calling, wherever it is: what SIGKILL is to the real one. */
 export class Crash extends Error {}
 
