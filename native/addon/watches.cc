@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What there is to watch: the ring buffer of events, and the host's links and routes. */
+/* What there is to watch: the ring buffer of events, and what netlink tells of this network namespace. */
 #include <unistd.h>
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 extern "C" {
 #include "events.h"
-#include "link_watch.h"
+#include "netlink_watch.h"
 }
 
 namespace vmn {
@@ -72,15 +72,15 @@ private:
 	std::vector<std::vector<uint8_t>> waiting_;
 };
 
-class LinkWatch : public Watch {
+class NetlinkWatch : public Watch {
 public:
 	using Watch::Watch;
 
-	Napi::Value start(Napi::Env env)
+	Napi::Value start(Napi::Env env, int (*subscribe)(vmn_failure *))
 	{
 		Failure failure;
 
-		fd_ = failure.check(env, vmn_link_watch_open(failure.get()));
+		fd_ = failure.check(env, subscribe(failure.get()));
 		try {
 			return open(fd_);
 		} catch (...) {
@@ -94,7 +94,7 @@ protected:
 	{
 		Failure failure;
 
-		if (failure.check(env, vmn_link_watch_drain(fd_, failure.get())))
+		if (failure.check(env, vmn_netlink_watch_drain(fd_, failure.get())))
 			call(env, {});
 	}
 
@@ -120,7 +120,15 @@ Napi::Value open_events(const Napi::CallbackInfo &info)
 /* (() => void) */
 Napi::Value watch_links(const Napi::CallbackInfo &info)
 {
-	return std::make_shared<LinkWatch>(function(info, 0), "vmnetwork:links")->start(info.Env());
+	return std::make_shared<NetlinkWatch>(function(info, 0), "vmnetwork:links")->start(info.Env(), vmn_link_watch_open);
+}
+
+/* (() => void) */
+Napi::Value watch_nftables(const Napi::CallbackInfo &info)
+{
+	auto watch = std::make_shared<NetlinkWatch>(function(info, 0), "vmnetwork:nftables");
+
+	return watch->start(info.Env(), vmn_nftables_watch_open);
 }
 
 } // namespace
@@ -129,6 +137,7 @@ void export_watch(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("openEvents", Napi::Function::New(env, open_events));
 	exports.Set("watchLinks", Napi::Function::New(env, watch_links));
+	exports.Set("watchNftables", Napi::Function::New(env, watch_nftables));
 }
 
 } // namespace vmn

@@ -110,7 +110,8 @@ static int take_way(const struct nlmsghdr *message, void *context)
 	way->ifindex = vmn_attribute_u32(table[RTA_OIF]);
 	way->gateway_be = vmn_attribute_u32(table[RTA_GATEWAY]);
 	way->source_be = vmn_attribute_u32(table[RTA_PREFSRC]);
-	way->local = header->rtm_type == RTN_LOCAL;
+	/* Broadcast and multicast are no single host either. */
+	way->local = header->rtm_type != RTN_UNICAST;
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct vmn_way {
 	uint32_t ifindex;
 	uint32_t gateway_be; /* 0: on-link */
 	uint32_t source_be;  /* 0: none */
-	bool local;          /* the address is the host's own */
+	bool local;          /* no other host's: the host's own address, broadcast, multicast */
 	char name[IFNAMSIZ];
 };
 

@@ -147,6 +147,7 @@ export interface NativeAddon {
 
   openEvents(path: string, onEvent: (bytes: Uint8Array) => void): Closable;
   watchLinks(onChange: () => void): Closable;
+  watchNftables(onChange: () => void): Closable;
 }
 
 /** Where `make build` puts it. */

@@ -39,7 +39,7 @@ export interface Way {
   gateway?: string;
   /** The address the host would send from. */
   source?: string;
-  /** The address is one of the host's own. */
+  /** The address is no other single host's: one of this host's own, broadcast or multicast. */
   local: boolean;
 }
 

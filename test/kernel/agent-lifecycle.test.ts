@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { readBack } from '../../src/native/filter-engine.ts';
 import type { AgentStatus, AttachmentStatus } from '../../src/agent/status/status.ts';
 import { identityOf } from '../../src/agent/wiring/identity.ts';
@@ -248,14 +249,33 @@ describe('the agent', () => {
     await bothEnforced();
   });
 
-  test('somebody flushes nftables: the guard is put back', async () => {
-    await rental.host.run(['nft', 'flush', 'ruleset']);
-    await poll('the guard', async () =>
-      (await rental.host.run(['nft', 'list', 'tables'])).includes('vmnetwork'),
-    );
-    const table = await rental.host.run(['nft', 'list', 'table', 'inet', 'vmnetwork']);
-    expect(table).toContain('elements = { "uplink" }');
-  });
+  test('somebody flushes nftables: the guard is put back at once, and then there is rest', async () => {
+    // Not by the resync: it must be told.
+    await agent.end('SIGTERM');
+    agent = rental.home.start(['--resync-seconds', '60']);
+    const verifiedAt = async (): Promise<string | undefined> =>
+      one(await bothEnforced()).enforced?.verifiedAt;
+    await verifiedAt();
+    for (let i = 0; i < 3; i++) {
+      await rental.host.run(['nft', 'flush', 'ruleset']);
+      await poll(
+        'the guard',
+        async () => (await rental.host.run(['nft', 'list', 'tables'])).includes('vmnetwork'),
+        { deadlineMs: 2000 },
+      );
+      const table = await rental.host.run(['nft', 'list', 'table', 'inet', 'vmnetwork']);
+      expect(table).toContain('elements = { "uplink" }');
+    }
+    // What it writes it is told of as well; that leads to another pass, and that one to none.
+    await pause(1500);
+    const atRest = await verifiedAt();
+    await pause(2000);
+    expect(await verifiedAt()).toBe(atRest);
+    expect(agent.log.match(/"change":"guard/g)).toHaveLength(3);
+    await agent.end('SIGTERM');
+    agent = rental.home.start(['--resync-seconds', '1']);
+    await bothEnforced();
+  }, 30_000);
 
   test('somebody removes route, neighbour and settings: they are put back', async () => {
     await rental.host.run(['ip', 'link', 'set', tap, 'down']);

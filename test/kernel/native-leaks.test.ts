@@ -10,6 +10,7 @@ import {
   testRun,
   writePolicy,
 } from '../../src/native/filter-engine.ts';
+import { watchNftables } from '../../src/native/nftables-watch.ts';
 import { links, neighbours, routes, watchLinks } from '../../src/native/rtnetlink.ts';
 import { CAST, fromGuest, PINNED } from '../support/frames/cast.ts';
 import { policyBytes } from '../support/frames/policy-bytes.ts';
@@ -52,6 +53,7 @@ function cycle(full: boolean): void {
   testRun(held.pinDir, 'from-vm', fromGuest(CAST));
   openEvents(held.root, () => undefined).close();
   watchLinks(() => undefined).close();
+  watchNftables(() => undefined).close();
   links();
   routes({ protocol: 118 });
   neighbours(held.ifindex);

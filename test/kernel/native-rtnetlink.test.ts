@@ -173,6 +173,14 @@ describe('routes', () => {
     expect(shown).toMatchObject({ gateway: '192.0.2.2', dev: 'uplink', prefsrc: '192.0.2.1' });
   });
 
+  test('to what is no single host are local: the host never sends a packet of one VM there', async () => {
+    await host.run(['ip', 'route', 'replace', 'default', 'via', '192.0.2.2']);
+    for (const address of ['192.0.2.255', '255.255.255.255', '224.0.0.1']) {
+      expect([address, routeTo(address)]).toEqual([address, expect.objectContaining({ local: true })]);
+    }
+    expect(routeTo('192.0.2.254')).toMatchObject({ local: false });
+  });
+
   test('that lead nowhere are null', async () => {
     for (const kind of ['unreachable', 'prohibit', 'blackhole']) {
       await host.run(['ip', 'route', 'add', kind, '198.51.100.66']);

@@ -4,7 +4,7 @@ import type { Link } from '../../native/rtnetlink.ts';
 export type { ReadBack } from '../../native/filter-engine.ts';
 export type { Link } from '../../native/rtnetlink.ts';
 
-/** Where the host would send a packet for some address. `local`: to itself. */
+/** Where the host would send a packet for some address. `local`: to itself or to no single host (broadcast, multicast). */
 export interface RouteAnswer {
   readonly ifindex: number;
   readonly name: string;

@@ -1,7 +1,7 @@
 import { reasonName } from '../../filter/drop-reason.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { FilterEvent } from '../../native/filter-engine.ts';
-import { summarizeFrame } from './frame-summary.ts';
+import { summariseFrame } from '../../packet/summary/frame-summary.ts';
 import type { AgentStatus, DropEvent } from './status.ts';
 
 /** A kernel event as people and scripts read it; the interface number is looked up in the latest status. */
@@ -14,7 +14,7 @@ export function toDropEvent(event: FilterEvent, status: AgentStatus | null, cloc
     network: attachment?.network ?? null,
     direction: event.direction,
     reason: reasonName(event.reason),
-    summary: summarizeFrame(event.head),
+    summary: summariseFrame(event.head, event.frameBytes),
     frameBytes: event.frameBytes,
   };
 }

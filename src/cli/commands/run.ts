@@ -39,8 +39,11 @@ runs and stays closed. In ARGS these are filled in:
   {{endpoint}}  address:port that it may reach
   {{mac}} {{tap}}
 
-The card is added (-netdev, -device), and -name guest= unless it is there. Other
-network options are refused: they would lead around the filter.
+The card is added (-netdev, -device), and -name guest= unless it is there.
+Refused, since they could add a card that is not filtered: -netdev, -readconfig,
+and -nic or -net other than none. QEMU's remaining options are passed on as they
+are; some of them reach the host's network too (-chardev, -device vfio-pci), and
+not to use them is the provider's responsibility.
 
 Examples:
   vmnetctl run -f rental.yaml -- qemu-system-x86_64 -m 512 -nographic \\

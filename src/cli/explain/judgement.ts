@@ -1,5 +1,5 @@
 import type { CapturedFrame } from './captured-frame.ts';
-import { frameMacs, summariseFrame } from './frame-summary.ts';
+import { frameMacs, summariseFrame } from '../../packet/summary/frame-summary.ts';
 
 export type Direction = 'from-vm' | 'to-vm';
 

@@ -16,7 +16,9 @@ export interface PlaceholderValues {
 }
 
 /** Options that would give the VM a card beside the filtered one, or hide one in a file. */
-const NETWORK_OPTIONS = new Set(['-netdev', '-nic', '-net', '-readconfig']);
+const NETWORK_OPTIONS = ['-netdev', '-nic', '-net', '-readconfig'];
+/** Those for which `none` means no card; for the others it is a name. */
+const TAKE_NONE = ['-nic', '-net'];
 
 function isOption(argument: string, option: string): boolean {
   return argument === option || argument === `-${option}`;
@@ -34,11 +36,14 @@ export function guestNameOf(command: readonly string[]): string | null {
   return name === undefined || name === '' ? null : name;
 }
 
-/** Throws VMN_USAGE when the command would open a way around the filter. */
+/**
+ * Throws VMN_USAGE when the command has an option that adds a card, or may from a file. What else QEMU can do to the host
+ * (-chardev, -device vfio-pci, …) is not judged: the command is the provider's.
+ */
 export function demandNoOtherNetwork(command: readonly string[]): void {
   for (const [at, argument] of command.entries()) {
-    const option = [...NETWORK_OPTIONS].find((name) => isOption(argument, name));
-    if (option === undefined || command[at + 1] === 'none') continue;
+    const option = NETWORK_OPTIONS.find((name) => isOption(argument, name));
+    if (option === undefined || (TAKE_NONE.includes(option) && command[at + 1] === 'none')) continue;
     const remedy = `Remove ${option}: vmnetctl run adds the VM's only card, and another one would not be filtered.`;
     throw usageError(remedy, `${argument} ${command[at + 1] ?? ''}`.trim());
   }

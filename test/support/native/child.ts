@@ -7,14 +7,16 @@ import type { Namespace } from '../lab/index.ts';
 const NATIVE = fileURLToPath(new URL('../../../src/native/', import.meta.url));
 
 /**
- * Starts Node in a namespace on a few lines of module code, which may use `engine`, `tap`, `rtnetlink` and `probe` of
- * src/native and `say(value)`, which prints one line of JSON. `wrap`: words before the command, such as `setpriv …`.
+ * Starts Node in a namespace on a few lines of module code, which may use `engine`, `tap`, `rtnetlink`, `nftables`
+ * and `probe` of src/native and `say(value)`, which prints one line of JSON. `wrap`: words before the command, such as
+ * `setpriv …`.
  */
 export function startChild(namespace: Namespace, code: string, wrap: readonly string[] = []): Child {
   const preamble = `
     import * as engine from ${JSON.stringify(`${NATIVE}filter-engine.ts`)};
     import * as tap from ${JSON.stringify(`${NATIVE}tap.ts`)};
     import * as rtnetlink from ${JSON.stringify(`${NATIVE}rtnetlink.ts`)};
+    import * as nftables from ${JSON.stringify(`${NATIVE}nftables-watch.ts`)};
     import { probe } from ${JSON.stringify(`${NATIVE}probe.ts`)};
     import { readFileSync, writeSync } from 'node:fs';
     const say = (value) => writeSync(1, JSON.stringify(value) + '\\n');

@@ -71,4 +71,26 @@ describe('disputes', () => {
     await host.pass(manifests({ 'vm-a': endpoint(2) }));
     expect(inForce(tap)).toBeNull();
   });
+
+  test('a crowd of new taps is made in slices, and whatever changes or closes comes before them', async () => {
+    await host.pass(manifests({ 'vm-a': endpoint(1) }));
+    const createTap = host.kernel.createTap.bind(host.kernel);
+    host.kernel.createTap = (name) => {
+      host.nowNs += 100_000_000n;
+      return createTap(name);
+    };
+    const crowd = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`new-${index}`, {}]));
+    const first = await host.pass(manifests({ ...crowd, 'vm-a': endpoint(2) }));
+    expect(inForce(identityOf('vm-a').tap)?.endpoint.port).toBe(2);
+    const waiting = first.attachments.filter(({ unfinished }) => unfinished === true);
+    expect(waiting.length).toBeGreaterThan(10);
+    expect(waiting.map(({ verified }) => verified)).not.toContain(true);
+    let passes = 0;
+    for (let open = true; open; passes += 1) {
+      const result = await host.pass(manifests({ ...crowd, 'vm-a': endpoint(2) }));
+      open = result.attachments.some(({ unfinished }) => unfinished === true);
+    }
+    expect(passes).toBeLessThan(20);
+    expect(inForce(identityOf('new-19').tap)).not.toBeNull();
+  });
 });

@@ -178,57 +178,6 @@ describe('a pass', () => {
     expect(forVm(await host.pass(ONE)).verified).toBe(true);
   });
 
-  describe('without the standing guard', () => {
-    const breakNft = (): void => {
-      host.nft.listTable = () => Promise.reject(new VmnError('VMN_NFT_MISSING', { attempted: 'run nft' }));
-    };
-
-    test('nothing new is allowed, and no tap comes up', async () => {
-      breakNft();
-      const result = await host.pass(ONE);
-      expect(result.problems.map(({ error }) => error.code)).toEqual(['VMN_NFT_MISSING']);
-      expect(forVm(result)).toMatchObject({
-        verified: false,
-        error: { code: 'VMN_NFT_FAILED' },
-        policy: null,
-      });
-      expect(host.kernel.byName(A)?.up).toBe(false);
-      expect(inForce()).toBeNull();
-    });
-
-    test('what is in force and unchanged stays but counts as enforced no more, what changes is denied', async () => {
-      await host.pass(TWO);
-      breakNft();
-      const result = await host.pass(manifests({ 'vm-a': {}, 'vm-b': atPort(2) }));
-      expect(forVm(result)).toMatchObject({ verified: false, error: { code: 'VMN_NFT_FAILED' } });
-      expect(inForce()).not.toBeNull();
-      expect(forVm(result, 'vm-b').error?.code).toBe('VMN_NFT_FAILED');
-      expect(inForce('vm-b')).toBeNull();
-    });
-  });
-
-  test('a crowd of new taps is made in slices, and whatever changes or closes comes before them', async () => {
-    await host.pass(ONE);
-    const createTap = host.kernel.createTap.bind(host.kernel);
-    host.kernel.createTap = (name) => {
-      host.nowNs += 100_000_000n;
-      return createTap(name);
-    };
-    const crowd = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`new-${index}`, {}]));
-    const first = await host.pass(manifests({ ...crowd, 'vm-a': atPort(2) }));
-    expect(inForce()?.endpoint.port).toBe(2);
-    const waiting = first.attachments.filter(({ unfinished }) => unfinished === true);
-    expect(waiting.length).toBeGreaterThan(10);
-    expect(waiting.map(({ verified }) => verified)).not.toContain(true);
-    let passes = 0;
-    for (let open = true; open; passes += 1) {
-      const result = await host.pass(manifests({ ...crowd, 'vm-a': atPort(2) }));
-      open = result.attachments.some(({ unfinished }) => unfinished === true);
-    }
-    expect(passes).toBeLessThan(20);
-    expect(inForce('new-19')).not.toBeNull();
-  });
-
   test('programs that judge by something the pins do not show are replaced', async () => {
     await host.pass(ONE);
     const pins = host.kernel.pins.get(A_PINS);

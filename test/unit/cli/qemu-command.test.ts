@@ -61,6 +61,10 @@ describe('qemuCommand', () => {
     },
   );
 
+  test.each(['-netdev', '-readconfig'])('refuses %s none, where none is a name', (option) => {
+    expect(() => qemuCommand(['qemu', option, 'none'], 'rental', values)).toThrow(`${option} none`);
+  });
+
   test('-nic none is harmless', () => {
     expect(qemuCommand(['qemu', '-nic', 'none', '-name', 'rental'], 'rental', values)).toContain('none');
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { frameMacs, summariseFrame } from '../../../src/cli/explain/frame-summary.ts';
-import { arp, ethernet, handshake, ipv4, udp, wireGuard } from './frame-builder.ts';
+import { frameMacs, summariseFrame } from '../../../src/packet/summary/frame-summary.ts';
+import { arp, ethernet, handshake, ipv4, udp, wireGuard } from '../cli/frame-builder.ts';
 
 const overIpv4 = (payload: number[], protocol: number): Uint8Array => ethernet(ipv4(payload, { protocol }));
 const tcpHeader = (flags: number): number[] => [

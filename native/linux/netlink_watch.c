@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netlink_watch.h"
+
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MESSAGES_A_ROUND 256
+
+static int open_watch(int protocol, uint32_t groups, const char *what, struct vmn_failure *failure)
+{
+	const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+
+	if (fd < 0)
+		return vmn_fail(failure, errno, "socket(AF_NETLINK)", "%s", what);
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address))) {
+		vmn_fail(failure, errno, "bind(AF_NETLINK)", "%s", what);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int vmn_link_watch_open(struct vmn_failure *failure)
+{
+	return open_watch(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE, "watch interfaces", failure);
+}
+
+int vmn_nftables_watch_open(struct vmn_failure *failure)
+{
+	/* The address takes groups as bits, the header numbers them from 1. */
+	return open_watch(NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1), "watch nftables", failure);
+}
+
+int vmn_netlink_watch_drain(int fd, struct vmn_failure *failure)
+{
+	char byte;
+	int some = 0;
+
+	for (int i = 0; i < MESSAGES_A_ROUND; i++) {
+		if (recv(fd, &byte, sizeof(byte), MSG_TRUNC) >= 0 || errno == ENOBUFS) {
+			some = 1;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN)
+			break;
+		return vmn_fail(failure, errno, "recv(AF_NETLINK)", "watch for changes");
+	}
+	return some;
+}

@@ -1,0 +1,37 @@
+import type { PolicyInForce } from './filter-policy.ts';
+import type { Verdict } from './verdict.ts';
+
+export type Direction = 'from-vm' | 'to-vm';
+
+/** What is known about a frame besides its bytes. */
+export interface Circumstances {
+  /** CLOCK_MONOTONIC; matters while there is a previous endpoint. */
+  readonly nowNs: bigint;
+  /** A VLAN tag was taken off the frame and stands beside it. */
+  readonly vlanInMetadata: boolean;
+  /** The frame holds several packets, for somebody else to cut (segmentation offload). */
+  readonly superFrame: boolean;
+  /** Where somebody else will still write a checksum, in bytes from the frame's start; null: nowhere. docs/adr/0009 */
+  readonly pendingChecksumAt: number | null;
+  /** The filter itself made the frame, as its answer to the guest's ARP request. */
+  readonly ownAnswer: boolean;
+}
+
+/** A frame as it comes from a wire: nothing beside its bytes, and nothing left to be done to it. */
+export const PLAIN: Omit<Circumstances, 'nowNs'> = {
+  vlanInMetadata: false,
+  superFrame: false,
+  pendingChecksumAt: null,
+  ownAnswer: false,
+};
+
+/** How closely frames are looked at. Whoever runs a strategy does what its verdict says and nothing else. */
+export interface FilteringStrategy {
+  /** Never throws, whatever the bytes. `frame`: all of it, from its Ethernet header on. */
+  judge(
+    direction: Direction,
+    policy: PolicyInForce,
+    frame: Uint8Array,
+    circumstances: Circumstances,
+  ): Verdict;
+}
