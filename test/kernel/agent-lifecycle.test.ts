@@ -364,7 +364,7 @@ describe('the agent', () => {
       network: 'tenant/one',
       direction: 'from-vm',
       reason: 'DestinationAddress',
-      summary: expect.stringMatching(/^UDP 100\.64\.\d+\.\d+:\d+ > 192\.0\.2\.66:53$/),
+      summary: expect.stringMatching(/^IPv4 100\.64\.\d+\.\d+:\d+ > 192\.0\.2\.66:53 UDP \d+ bytes/),
     });
   });
 
