@@ -14,6 +14,9 @@ the endpoint, removes the spec. Prints what happens and ends with one table. See
 
 Exit codes: 0 every line as expected, 1 one is not or the story broke off, 2 wrong use, 130 interrupted.`;
 
+const LEGEND = `Counts are the kernel's own, one number for each step of the heading above a row. Where nothing is counted:
+"closed tap" is down, "guard (nftables)" dropped it before the filter, "no such flow" found no way into the tap.`;
+
 /** `make demo`: exit 0 when every line is as expected, 1 when one is not or the story broke off, 130 on Ctrl-C. */
 async function main(): Promise<number> {
   try {
@@ -39,7 +42,8 @@ async function main(): Promise<number> {
   const broken = await tellOrBreak(() => tellStory({ lab, image, ledger, narrator }), lab);
   narrator.finish();
 
-  if (ledger.lines.length > 0) console.log(`\n${renderTable(ledger.lines, palette)}`);
+  if (ledger.lines.length > 0)
+    console.log(`\n${renderTable(ledger.lines, palette)}\n\n${palette.dim(LEGEND)}`);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   const { lines, unexpected } = ledger;
   const summary = `${String(lines.length - unexpected.length)} of ${String(lines.length)} as expected, in ${seconds} s`;

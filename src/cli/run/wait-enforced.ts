@@ -14,6 +14,8 @@ export interface WaitPorts {
 }
 
 const POLL_INTERVAL_MS = 100;
+/** An agent started by the line before this one needs about half a second until it answers. */
+const AGENT_START_MS = 1500;
 
 /**
  * Asks the agent until it reports the VM's policy as enforced, for at most `timeoutMs`. Never throws for an agent that
@@ -26,9 +28,11 @@ export async function waitEnforced(
   signal: AbortSignal,
 ): Promise<EnforcedState> {
   const deadline = performance.now() + timeoutMs;
+  const agentDeadline = performance.now() + Math.min(timeoutMs, AGENT_START_MS);
   for (;;) {
     const answer = await look(vm, ports, signal);
-    const final = answer.state === 'enforced' || answer.noAgent || performance.now() >= deadline;
+    const final =
+      answer.state === 'enforced' || performance.now() >= (answer.noAgent ? agentDeadline : deadline);
     if (final || signal.aborted) return answer;
     await delay(POLL_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
   }
