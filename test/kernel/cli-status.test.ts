@@ -177,6 +177,15 @@ describe('vmnetctl status and drops on a real kernel', () => {
     });
   });
 
+  test('without the standing guard nothing counts as enforced, agent or no agent', async () => {
+    await rental.host.run(['nft', 'flush', 'ruleset']);
+    const { code, stdout } = await ctl('status', '-o', 'json');
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({
+      attachments: [{ vm, state: 'Error', message: expect.stringContaining('table inet vmnetwork') }],
+    });
+  });
+
   test('a link that was detached behind our back is an error', async () => {
     await rental.host.run(['rm', join(rental.home.bpffs, tap, 'link_to_vm')]);
     const { code, stdout } = await ctl('status');

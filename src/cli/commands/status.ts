@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
+import { nftProgram } from '../../agent/host/nft.ts';
 import { systemKernel } from '../../agent/host/system-kernel.ts';
 import { socketPathOf } from '../../agent/wiring/paths.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
@@ -57,7 +58,7 @@ async function show(context: CommandContext, options: StatusOptions): Promise<nu
   if (status instanceof VmnError) {
     output.note(`vmnetctl: ${escapeText(status.message)}\n  ${escapeText(status.remedy)}`);
     demandRoot('read the kernel back');
-    const attachments = readKernelStatus(systemKernel(), options);
+    const attachments = await readKernelStatus(systemKernel(), nftProgram(), options);
     output.note('This is what the kernel holds:');
     if (options.output === 'json') {
       await writeJson(context, options, { agent: null, networks: [], attachments, problems: [] });

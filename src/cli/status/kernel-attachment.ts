@@ -13,7 +13,7 @@ export interface KernelAttachment {
   /** 0 while there is no interface. */
   readonly ifindex: number;
   readonly guestAddress: string | null;
-  /** `Enforced`: both programs verified and a policy in force; `Denied`: verified and nothing passes. */
+  /** `Enforced`: programs, policy and standing guard are in force; `Denied`: verified and nothing passes. */
   readonly state: 'Enforced' | 'Denied' | 'Error';
   readonly inUse: boolean;
   readonly endpoint: string | null;
@@ -22,12 +22,13 @@ export interface KernelAttachment {
   readonly message: string;
 }
 
-/** Pure: puts together what was read. `link` is null when the interface is gone. */
+/** Pure: puts together what was read. `link` is null when the interface is gone; `guarded`: see wiring/nft-table.ts. */
 export function kernelAttachment(
   tap: string,
   record: RecordState,
   link: Link | null,
   found: ReadBack,
+  guarded: boolean,
 ): KernelAttachment {
   const known = record.state === 'ok' ? record.record : null;
   const inForce = found.policy === null ? null : readPolicy(found.policy);
@@ -42,9 +43,12 @@ export function kernelAttachment(
     endpoint: policy ? `${policy.endpoint.address}:${policy.endpoint.port}` : null,
     generation: policy?.generation ?? null,
     policyHash: found.policyHash,
-    ...judge(tap, record, link, found, inForce),
+    ...judge(tap, record, link, found, inForce, guarded),
   };
 }
+
+const UNGUARDED =
+  'the filter is in force, the standing guard behind it (nftables table inet vmnetwork) is not; a running agent restores it';
 
 /** A policy of another version drops everything, and cannot be shown. */
 function readPolicy(bytes: Uint8Array): Policy | 'foreign' {
@@ -61,6 +65,7 @@ function judge(
   link: Link | null,
   found: ReadBack,
   policy: Policy | 'foreign' | null,
+  guarded: boolean,
 ): Pick<KernelAttachment, 'state' | 'message'> {
   if (link === null)
     return { state: 'Error', message: `there is no interface ${tap}; the agent removes what is left` };
@@ -73,5 +78,6 @@ function judge(
     return { state: 'Error', message: 'the policy is of another version: nothing passes' };
   if (policy === null) return { state: 'Denied', message: 'no policy: nothing passes' };
   if (policy.flags.quarantined) return { state: 'Denied', message: 'quarantined: nothing passes' };
+  if (!guarded) return { state: 'Error', message: UNGUARDED };
   return { state: 'Enforced', message: '' };
 }

@@ -85,13 +85,13 @@ test.each<[string, RecordState, Link | null, ReadBack, string, string]>([
   ['no interface', record, null, found(enforced), 'Error', 'there is no interface'],
   ['a damaged record', unreadable, link, found(enforced), 'Error', 'record'],
 ])('%s', (_, state, at, readBack, expected, message) => {
-  const attachment = kernelAttachment(tap, state, at, readBack);
+  const attachment = kernelAttachment(tap, state, at, readBack, true);
   expect(attachment.state).toBe(expected);
   expect(attachment.message).toContain(message);
 });
 
 test('shows what is in force', () => {
-  expect(kernelAttachment(tap, record, link, found(enforced))).toMatchObject({
+  expect(kernelAttachment(tap, record, link, found(enforced), true)).toMatchObject({
     vm: 'guest',
     network: 'tenant/guest',
     ifindex: 7,
@@ -104,7 +104,7 @@ test('shows what is in force', () => {
 });
 
 test('without a record the alias of the interface names the VM', () => {
-  expect(kernelAttachment(tap, absent, link, found(null)).vm).toBe('guest');
-  expect(kernelAttachment(tap, absent, { ...link, alias: 'vmnetwork:other' }, found(null)).vm).toBe('');
-  expect(kernelAttachment(tap, absent, null, found(null)).vm).toBe('');
+  expect(kernelAttachment(tap, absent, link, found(null), true).vm).toBe('guest');
+  expect(kernelAttachment(tap, absent, { ...link, alias: 'vmnetwork:other' }, found(null), true).vm).toBe('');
+  expect(kernelAttachment(tap, absent, null, found(null), true).vm).toBe('');
 });

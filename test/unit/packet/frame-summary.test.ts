@@ -188,7 +188,7 @@ describe('summariseFrame', () => {
   });
 });
 
-test('frameMacs gives both, or null for a stub', () => {
+test('frameMacs gives both, or null for a frame cut before them', () => {
   expect(frameMacs(handshake())).toEqual({ source: '02:76:11:22:33:44', destination: '02:76:6d:6e:00:01' });
   expect(frameMacs(Uint8Array.of(1))).toBeNull();
 });
