@@ -102,7 +102,8 @@ export async function reconcile(
 async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<void> {
   await removeHostWiring(wiring);
   ports.onLastDetached();
-  ports.kernel.removeSharedPins(ports.paths.bpffs);
+  // Under the lock: `vmnetctl run` may be about to pin there.
+  ports.withStateLock(() => ports.kernel.removeSharedPins(ports.paths.bpffs));
 }
 
 /** Which network each VM's policy came from. */

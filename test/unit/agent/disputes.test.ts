@@ -72,6 +72,18 @@ describe('disputes', () => {
     expect(inForce(tap)).toBeNull();
   });
 
+  test('the last pins of all go under the state lock, for `vmnetctl run` may be about to pin beside them', async () => {
+    await host.pass(manifests({ 'vm-a': endpoint(1) }));
+    const held: number[] = [];
+    const remove = host.kernel.removeSharedPins.bind(host.kernel);
+    host.kernel.removeSharedPins = () => {
+      held.push(host.locked);
+      remove();
+    };
+    await host.pass(manifests({}));
+    expect(held).toEqual([1]);
+  });
+
   test('a crowd of new taps is made in slices, and whatever changes or closes comes before them', async () => {
     await host.pass(manifests({ 'vm-a': endpoint(1) }));
     const createTap = host.kernel.createTap.bind(host.kernel);

@@ -106,6 +106,8 @@ export class ModelHost {
   readonly nft = new ModelNft(this.kernel);
   readonly uplinks = modelUplinks(this.kernel);
   readonly changes: string[] = [];
+  /** How often the state lock is held right now. */
+  locked = 0;
   nowNs = 1_000_000_000_000n;
   memory: RoundMemory = freshMemory();
 
@@ -113,7 +115,14 @@ export class ModelHost {
     return {
       kernel: this.kernel,
       records: this.records,
-      withStateLock: (body) => body(),
+      withStateLock: (body) => {
+        this.locked += 1;
+        try {
+          return body();
+        } finally {
+          this.locked -= 1;
+        }
+      },
       nft: this.nft,
       uplinks: this.uplinks,
       paths: PATHS,
