@@ -29,13 +29,49 @@ struct {
 	__array(values, struct vmn_policy_map);
 } policy_slot SEC(".maps");
 
-/* Index = direction * VMN_REASON_SLOTS + reason, both constants of the code: no frame can name another slot. */
+/* Index: see abi.h. All of it constants of the code: no frame can name another slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, VMN_COUNTER_SLOTS);
 	__type(key, __u32);
 	__type(value, struct vmn_counter);
 } counters SEC(".maps");
+
+/* Flows of mode Conntrack. Plain memory that both hooks and all CPUs share: flow.h says why that is enough. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vmn_flows);
+} flows SEC(".maps");
+
+/* Limits and violations. Only taken by frames of a policy that has them. */
+struct vmn_guarded_state {
+	struct bpf_spin_lock lock;
+	__u32 reserved;
+	struct vmn_state state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vmn_guarded_state);
+} state SEC(".maps");
+
+/* What each CPU has told already, and the time at its last tick. */
+struct vmn_cpu {
+	__u64 tick;
+	__u64 tick_ns;
+	struct vmn_reports reports;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vmn_cpu);
+} cpus SEC(".maps");
 
 /* Dropped frames, a few a second; one ring for all VMs of the host, told apart by ifindex. */
 struct {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <vector>
-
 #include "marshal.h"
 
 extern "C" {
@@ -8,27 +6,37 @@ extern "C" {
 #include "filter.h"
 #include "filter_object.h"
 #include "read_back.h"
-#include "test_run.h"
 }
 
 namespace vmn {
 namespace {
 
-/* (pinDir, ifindex) */
+vmn_hook_kind hook_kind(const Napi::CallbackInfo &info, size_t at)
+{
+	uint32_t kind = u32(info, at);
+
+	if (kind > VMN_HOOK_CLSACT)
+		bad_argument(info.Env(), "a kind of hook");
+	return static_cast<vmn_hook_kind>(kind);
+}
+
+/* (pinDir, ifindex, hookKind) */
 void attach_filter(const Napi::CallbackInfo &info)
 {
 	Failure failure;
 
-	failure.check(info.Env(), vmn_filter_attach(text(info, 0).c_str(), u32(info, 1), failure.get()));
+	failure.check(info.Env(),
+	              vmn_filter_attach_by(hook_kind(info, 2), text(info, 0).c_str(), u32(info, 1), failure.get()));
 }
 
-/* (pinDir, ifindex, policy | null) */
+/* (pinDir, ifindex, hookKind, policy | null) */
 void replace_filter(const Napi::CallbackInfo &info)
 {
 	Failure failure;
-	Bytes policy = bytes_or_null(info, 2, VMN_POLICY_BYTES);
+	Bytes policy = bytes_or_null(info, 3, VMN_POLICY_BYTES);
 
-	failure.check(info.Env(), vmn_filter_replace(text(info, 0).c_str(), u32(info, 1), policy.data, failure.get()));
+	failure.check(info.Env(), vmn_filter_replace_by(hook_kind(info, 2), text(info, 0).c_str(), u32(info, 1),
+	                                                policy.data, failure.get()));
 }
 
 /* (pinDir, policy | null) */
@@ -48,16 +56,19 @@ void remove_filter(const Napi::CallbackInfo &info)
 	failure.check(info.Env(), vmn_filter_remove(text(info, 0).c_str(), boolean(info, 1), failure.get()));
 }
 
-Napi::Value hook_of(Napi::Env env, const vmn_hook &hook)
+Napi::Value hook_of(Napi::Env env, const vmn_enforced &enforced)
 {
-	if (!hook.present)
+	const vmn_hook &hook = enforced.hook;
+
+	if (hook.state == VMN_HOOK_ABSENT)
 		return env.Null();
 	Napi::Object result = Napi::Object::New(env);
-	result.Set("linkId", Napi::Number::New(env, hook.link.id));
-	result.Set("programId", Napi::Number::New(env, hook.link.program_id));
-	result.Set("programTag", hex(env, hook.tag, sizeof(hook.tag)));
-	result.Set("ifindex", Napi::Number::New(env, hook.link.ifindex));
-	result.Set("attachType", Napi::Number::New(env, hook.link.attach_type));
+	result.Set("linkId", Napi::Number::New(env, hook.link_id));
+	result.Set("programId", Napi::Number::New(env, hook.program_id));
+	result.Set("programTag", hex(env, enforced.tag, sizeof(enforced.tag)));
+	result.Set("ifindex", Napi::Number::New(env, hook.ifindex));
+	result.Set("kind", hook.kind == VMN_HOOK_CLSACT ? "clsact" : "tcx");
+	result.Set("ingress", Napi::Boolean::New(env, hook.ingress));
 	result.Set("first", Napi::Boolean::New(env, hook.first));
 	return result;
 }
@@ -115,31 +126,14 @@ Napi::Value program_tags(const Napi::CallbackInfo &info)
 	return result;
 }
 
-/* (pinDir, fromVm, frame, mark, gsoSize) */
-Napi::Value test_run(const Napi::CallbackInfo &info)
+/* (pinDir) */
+Napi::Value crossings(const Napi::CallbackInfo &info)
 {
-	/* The program may only make the frame shorter or as long; the kernel refuses when it does not fit. */
-	constexpr size_t room = 256;
-	Napi::Env env = info.Env();
-	Bytes frame = bytes(info, 2, 0);
-	std::vector<uint8_t> after(frame.size + room);
-	struct vmn_test_run run {};
+	vmn_state state;
 	Failure failure;
 
-	run.from_vm = boolean(info, 1);
-	run.frame = frame.data;
-	run.frame_bytes = frame.size;
-	run.mark = u32(info, 3);
-	run.gso_size = u32(info, 4);
-	run.frame_after = after.data();
-	run.frame_after_bytes = after.size();
-	failure.check(env, ::vmn_test_run(text(info, 0).c_str(), &run, failure.get()));
-	Napi::Object result = Napi::Object::New(env);
-	result.Set("action", Napi::Number::New(env, static_cast<int32_t>(run.action)));
-	result.Set("reason", Napi::Number::New(env, run.reason));
-	result.Set("mark", Napi::Number::New(env, run.mark_after));
-	result.Set("frame", copy_bytes(env, after.data(), run.frame_after_bytes));
-	return result;
+	failure.check(info.Env(), vmn_state_read(text(info, 0).c_str(), &state, failure.get()));
+	return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(state.violations.crossings));
 }
 
 } // namespace
@@ -153,7 +147,7 @@ void export_filter(Napi::Env env, Napi::Object exports)
 	exports.Set("readBack", Napi::Function::New(env, read_back));
 	exports.Set("counters", Napi::Function::New(env, counters));
 	exports.Set("programTags", Napi::Function::New(env, program_tags));
-	exports.Set("testRun", Napi::Function::New(env, test_run));
+	exports.Set("crossings", Napi::Function::New(env, crossings));
 }
 
 } // namespace vmn

@@ -33,20 +33,6 @@ void mount_bpffs(const Napi::CallbackInfo &info)
 	failure.check(info.Env(), vmn_bpffs_mount(text(info, 0).c_str(), failure.get()));
 }
 
-void probe_bpf(const Napi::CallbackInfo &info)
-{
-	Failure failure;
-
-	failure.check(info.Env(), vmn_probe_bpf(failure.get()));
-}
-
-void probe_tcx(const Napi::CallbackInfo &info)
-{
-	Failure failure;
-
-	failure.check(info.Env(), vmn_probe_tcx(failure.get()));
-}
-
 } // namespace
 
 void export_host(Napi::Env env, Napi::Object exports)
@@ -54,8 +40,6 @@ void export_host(Napi::Env env, Napi::Object exports)
 	exports.Set("setNetns", Napi::Function::New(env, set_netns));
 	exports.Set("lockFile", Napi::Function::New(env, lock_file));
 	exports.Set("mountBpffs", Napi::Function::New(env, mount_bpffs));
-	exports.Set("probeBpf", Napi::Function::New(env, probe_bpf));
-	exports.Set("probeTcx", Napi::Function::New(env, probe_tcx));
 }
 
 } // namespace vmn

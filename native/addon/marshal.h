@@ -72,10 +72,12 @@ Napi::String mac_text(Napi::Env env, const uint8_t mac[6]);
 
 /* One of these for each file of the addon. */
 void export_filter(Napi::Env env, Napi::Object exports);
+void export_test_run(Napi::Env env, Napi::Object exports);
 void export_verdict(Napi::Env env, Napi::Object exports);
 void export_tap(Napi::Env env, Napi::Object exports);
 void export_rtnetlink(Napi::Env env, Napi::Object exports);
 void export_host(Napi::Env env, Napi::Object exports);
+void export_probe(Napi::Env env, Napi::Object exports);
 void export_watch(Napi::Env env, Napi::Object exports);
 
 } // namespace vmn

@@ -4,121 +4,120 @@
 #include <string.h>
 
 #include "vmn/abi.h"
-#include "vmn/parse.h"
+#include "vmn/frame.h"
 #include "vmn/verdict.h"
 
-uint32_t vmn_addon_judge(const struct vmn_judge_request *request)
+struct host_state {
+	struct vmn_flows flows;
+	struct vmn_state kept;
+};
+
+size_t vmn_addon_state_bytes(void)
 {
-	const struct vmn_meta meta = {
-		.now_ns = request->now_ns,
-		.frame_bytes = (__u32)request->frame_bytes,
-		.pending_checksum_offset = request->pending_checksum_offset,
-		.vlan_in_metadata = request->vlan_in_metadata,
-		.super_frame = request->super_frame,
-		.own_answer = request->own_answer,
-	};
+	return sizeof(struct host_state);
+}
+
+struct vmn_judge_answer vmn_addon_judge(const struct vmn_judge_request *request)
+{
 	const __u8 *data = request->frame;
 	const __u8 *data_end = data + request->frame_bytes;
-	struct vmn_policy policy;
+	__u32 direction = request->from_vm ? VMN_DIRECTION_FROM_VM : VMN_DIRECTION_TO_VM;
+	struct vmn_whole_frame whole = {data, data_end};
+	struct host_state *state = request->state;
+	const struct vmn_meta meta = {
+		.now_ns = request->now_ns,
+		.nonce = request->nonce,
+		.frame_bytes = (__u32)request->frame_bytes,
+		.pending_checksum_offset = request->pending_checksum_offset,
+		.segment_bytes = request->segment_bytes,
+		.super_frame = request->super_frame,
+		.vlan_in_metadata = request->vlan_in_metadata,
+		.own_answer = request->own_answer,
+		.flows = state ? &state->flows : NULL,
+		.whole = &whole,
+	};
+	struct vmn_judge_answer answer = {0};
+	struct vmn_judgement judgement;
+	struct vmn_policy copied, *policy = NULL;
 
 	/* A copy, since bytes from JavaScript stand at any address. */
-	if (request->policy)
-		memcpy(&policy, request->policy, sizeof(policy));
-	return request->from_vm ? vmn_judge_from_vm(request->policy ? &policy : NULL, &meta, data, data_end)
-	                        : vmn_judge_to_vm(request->policy ? &policy : NULL, &meta, data, data_end);
+	if (request->policy) {
+		memcpy(&copied, request->policy, sizeof(copied));
+		policy = &copied;
+	}
+	judgement = vmn_judge(policy, &meta, direction, data, data_end);
+	if (state && policy && vmn_is_limited(policy, direction, &judgement))
+		vmn_judge_limited(
+			policy, &judgement,
+			vmn_limit(policy, &state->kept.limiter, meta.now_ns, vmn_wire_bytes(&meta), vmn_wire_packets(&meta)));
+	if (state && policy && policy->violation_threshold && request->from_vm && vmn_is_violation(judgement.reason))
+		answer.violations = vmn_violation_note(policy, &state->kept.violations, meta.now_ns);
+	answer.reason = judgement.reason;
+	answer.audited = judgement.audited;
+	return answer;
 }
 
 #define VMN_PARSE_NAME(symbol, name) [VMN_PARSE_##symbol] = name,
 static const char *const parse_names[] = {VMN_PARSES(VMN_PARSE_NAME)};
 #undef VMN_PARSE_NAME
 
-static enum vmn_parse parse_arp(const __u8 *data, const __u8 *data_end, struct vmn_parsed_frame *parsed)
+static void take_ethernet(struct vmn_parsed_frame *parsed, const struct vmn_ethernet *ethernet)
 {
-	struct vmn_arp arp;
-	enum vmn_parse result = vmn_parse_arp(data, data_end, parsed->payload_offset, &arp);
-
-	if (result != VMN_PARSE_OK)
-		return result;
-	parsed->is_arp = true;
-	parsed->arp.operation = arp.operation;
-	memcpy(parsed->arp.sender_mac, arp.sender_mac, 6);
-	memcpy(parsed->arp.target_mac, arp.target_mac, 6);
-	parsed->arp.sender_be = arp.sender_address_be;
-	parsed->arp.target_be = arp.target_address_be;
-	return VMN_PARSE_OK;
-}
-
-static enum vmn_parse parse_transport(const __u8 *data, const __u8 *data_end, const struct vmn_ipv4 *ip,
-                                      struct vmn_parsed_frame *parsed)
-{
-	__u32 payload_bytes = ip->total_bytes - ip->header_bytes;
-	struct vmn_transport transport;
-	enum vmn_parse result;
-
-	if (vmn_is_later_fragment(ip))
-		return VMN_PARSE_OK;
-	if (ip->protocol == VMN_PROTOCOL_UDP)
-		result = vmn_parse_udp(data, data_end, ip->payload_offset, payload_bytes, &transport);
-	else if (ip->protocol == VMN_PROTOCOL_TCP)
-		result = vmn_parse_tcp(data, data_end, ip->payload_offset, payload_bytes, &transport);
-	else
-		return VMN_PARSE_OK;
-	if (result != VMN_PARSE_OK)
-		return result;
-	parsed->is_transport = true;
-	parsed->transport.source_port = transport.source_port;
-	parsed->transport.destination_port = transport.destination_port;
-	parsed->transport.udp_bytes = transport.udp_bytes;
-	parsed->transport.payload_offset = transport.payload_offset;
-	return VMN_PARSE_OK;
-}
-
-static enum vmn_parse parse_ipv4(const __u8 *data, const __u8 *data_end, struct vmn_parsed_frame *parsed)
-{
-	struct vmn_ipv4 ip;
-	enum vmn_parse result = vmn_parse_ipv4(data, data_end, (__u32)(data_end - data), parsed->payload_offset, &ip);
-
-	if (result != VMN_PARSE_OK)
-		return result;
-	parsed->is_ipv4 = true;
-	parsed->ipv4.header_bytes = ip.header_bytes;
-	parsed->ipv4.total_bytes = ip.total_bytes;
-	parsed->ipv4.fragment = ip.fragment;
-	parsed->ipv4.ttl = ip.ttl;
-	parsed->ipv4.protocol = ip.protocol;
-	parsed->ipv4.source_be = ip.source_be;
-	parsed->ipv4.destination_be = ip.destination_be;
-	parsed->ipv4.payload_offset = ip.payload_offset;
-	return parse_transport(data, data_end, &ip, parsed);
-}
-
-static enum vmn_parse parse(const __u8 *data, const __u8 *data_end, struct vmn_parsed_frame *parsed)
-{
-	struct vmn_ethernet ethernet;
-	enum vmn_parse result = vmn_parse_ethernet(data, data_end, &ethernet);
-
-	if (result != VMN_PARSE_OK)
-		return result;
 	parsed->is_ethernet = true;
-	memcpy(parsed->destination, ethernet.destination, 6);
-	memcpy(parsed->source, ethernet.source, 6);
-	parsed->ethertype = ethernet.ethertype;
-	parsed->payload_offset = ethernet.payload_offset;
-	parsed->is_vlan = vmn_is_vlan(ethernet.ethertype);
-	if (ethernet.ethertype == VMN_ETHERTYPE_ARP)
-		return parse_arp(data, data_end, parsed);
-	if (ethernet.ethertype == VMN_ETHERTYPE_IPV4)
-		return parse_ipv4(data, data_end, parsed);
-	return VMN_PARSE_OK;
+	memcpy(parsed->destination, ethernet->destination, 6);
+	memcpy(parsed->source, ethernet->source, 6);
+	parsed->ethertype = ethernet->ethertype;
+	parsed->payload_offset = ethernet->payload_offset;
+	parsed->is_vlan = vmn_is_vlan(ethernet->ethertype);
+}
+
+static void take_arp(struct vmn_parsed_frame *parsed, const struct vmn_arp *arp)
+{
+	parsed->is_arp = true;
+	parsed->arp.operation = arp->operation;
+	memcpy(parsed->arp.sender_mac, arp->sender_mac, 6);
+	memcpy(parsed->arp.target_mac, arp->target_mac, 6);
+	parsed->arp.sender_be = arp->sender_address_be;
+	parsed->arp.target_be = arp->target_address_be;
+}
+
+static void take_ipv4(struct vmn_parsed_frame *parsed, const struct vmn_ipv4 *ip)
+{
+	parsed->is_ipv4 = true;
+	parsed->ipv4.header_bytes = ip->header_bytes;
+	parsed->ipv4.total_bytes = ip->total_bytes;
+	parsed->ipv4.fragment = ip->fragment;
+	parsed->ipv4.ttl = ip->ttl;
+	parsed->ipv4.protocol = ip->protocol;
+	parsed->ipv4.source_be = ip->source_be;
+	parsed->ipv4.destination_be = ip->destination_be;
+	parsed->ipv4.payload_offset = ip->payload_offset;
+}
+
+static void take_transport(struct vmn_parsed_frame *parsed, const struct vmn_transport *transport)
+{
+	parsed->is_transport = true;
+	parsed->transport.source_port = transport->source_port;
+	parsed->transport.destination_port = transport->destination_port;
+	parsed->transport.udp_bytes = transport->udp_bytes;
+	parsed->transport.payload_offset = transport->payload_offset;
 }
 
 void vmn_addon_parse(const void *frame, size_t bytes, struct vmn_parsed_frame *parsed)
 {
-	enum vmn_parse result;
+	struct vmn_frame layers;
+	enum vmn_parse result = vmn_parse_frame(frame, (const __u8 *)frame + bytes, &layers);
 
 	memset(parsed, 0, sizeof(*parsed));
-	result = parse(frame, (const __u8 *)frame + bytes, parsed);
 	parsed->failure = result == VMN_PARSE_OK ? NULL : parse_names[result];
+	if (layers.ethernet.destination)
+		take_ethernet(parsed, &layers.ethernet);
+	if (layers.has_arp)
+		take_arp(parsed, &layers.arp);
+	if (layers.has_ipv4)
+		take_ipv4(parsed, &layers.ipv4);
+	if (layers.has_transport)
+		take_transport(parsed, &layers.transport);
 }
 
 #define SIZE(type)                 \
@@ -147,6 +146,13 @@ static const struct vmn_layout_line layout[] = {
 	AT(vmn_policy, endpoint),
 	AT(vmn_policy, previous),
 	AT(vmn_policy, previous_until_ns),
+	AT(vmn_policy, secret),
+	AT(vmn_policy, egress_bits_per_second),
+	AT(vmn_policy, packets_per_second),
+	AT(vmn_policy, sample_per_million),
+	AT(vmn_policy, max_packet_bytes),
+	AT(vmn_policy, violation_threshold),
+	AT(vmn_policy, violation_window_ms),
 	AT(vmn_policy, reserved),
 	SIZE(vmn_endpoint),
 	AT(vmn_endpoint, address_be),
@@ -159,17 +165,34 @@ static const struct vmn_layout_line layout[] = {
 	AT(vmn_event, head_bytes),
 	AT(vmn_event, direction),
 	AT(vmn_event, reason),
+	AT(vmn_event, kind),
+	AT(vmn_event, audited),
 	AT(vmn_event, head),
 	SIZE(vmn_counter),
 	VALUE(VMN_POLICY_ABI),
 	VALUE(VMN_MODE_FILTERED),
+	VALUE(VMN_MODE_CONNTRACK),
+	VALUE(VMN_MODE_SAMPLED),
 	VALUE(VMN_POLICY_QUARANTINED),
 	VALUE(VMN_POLICY_STRICT_WIREGUARD),
+	VALUE(VMN_POLICY_AUDIT),
+	VALUE(VMN_BITS_PER_SECOND_MAX),
+	VALUE(VMN_PACKETS_PER_SECOND_MAX),
+	VALUE(VMN_MILLION),
 	VALUE(VMN_MARK_ALLOWED),
 	VALUE(VMN_MARK_ANSWER),
 	VALUE(VMN_DIRECTION_FROM_VM),
 	VALUE(VMN_DIRECTION_TO_VM),
 	VALUE(VMN_REASON_SLOTS),
+	VALUE(VMN_COUNTER_SLOTS),
+	VALUE(VMN_COUNTER_EVENTS_SUPPRESSED),
+	VALUE(VMN_COUNTER_EVENTS_LOST),
+	VALUE(VMN_HARMLESS_REASONS),
+	VALUE(VMN_EVENT_DROP),
+	VALUE(VMN_EVENT_VIOLATIONS),
+	VALUE(VMN_SUPER_NONE),
+	VALUE(VMN_SUPER_UDP),
+	VALUE(VMN_SUPER_OTHER),
 	VALUE(VMN_EVENT_HEAD_BYTES),
 };
 

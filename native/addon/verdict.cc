@@ -7,23 +7,49 @@ namespace {
 
 constexpr size_t policy_bytes = 128;
 
-/* (fromVm, policy | null, frame, nowNs, pendingChecksumOffset, vlanInMetadata, superFrame, ownAnswer) */
+/* A BigUint64Array, so that it stands on the boundary that the counters in it need; null without memory. */
+void *state_or_null(const Napi::CallbackInfo &info, size_t at)
+{
+	if (info[at].IsNull() || info[at].IsUndefined())
+		return nullptr;
+	if (!info[at].IsTypedArray())
+		bad_argument(info.Env(), "a filter state");
+	Napi::TypedArray array = info[at].As<Napi::TypedArray>();
+	if (array.TypedArrayType() != napi_biguint64_array || array.ByteLength() != vmn_addon_state_bytes())
+		bad_argument(info.Env(), "a filter state");
+	return array.As<Napi::BigUint64Array>().Data();
+}
+
+/*
+ * (fromVm, policy | null, state | null, frame, nowNs, nonce, pendingChecksumOffset, superFrame, segmentBytes,
+ * vlanInMetadata, ownAnswer). The answer is one number: reason, 0x100 audited, 0x200 the violation threshold was reached.
+ */
 Napi::Value judge(const Napi::CallbackInfo &info)
 {
 	Bytes policy = bytes_or_null(info, 1, policy_bytes);
-	Bytes frame = bytes(info, 2, 0);
+	Bytes frame = bytes(info, 3, 0);
 	vmn_judge_request request{};
 
 	request.from_vm = boolean(info, 0);
 	request.policy = policy.data;
+	request.state = state_or_null(info, 2);
 	request.frame = frame.data;
 	request.frame_bytes = frame.size;
-	request.now_ns = u64(info, 3);
-	request.pending_checksum_offset = u32(info, 4);
-	request.vlan_in_metadata = boolean(info, 5);
-	request.super_frame = boolean(info, 6);
-	request.own_answer = boolean(info, 7);
-	return Napi::Number::New(info.Env(), vmn_addon_judge(&request));
+	request.now_ns = u64(info, 4);
+	request.nonce = u64(info, 5);
+	request.pending_checksum_offset = u32(info, 6);
+	request.super_frame = static_cast<uint8_t>(u32(info, 7));
+	request.segment_bytes = u32(info, 8);
+	request.vlan_in_metadata = boolean(info, 9);
+	request.own_answer = boolean(info, 10);
+	const vmn_judge_answer answer = vmn_addon_judge(&request);
+	const uint32_t flags = (answer.audited ? 0x100u : 0) | (answer.violations ? 0x200u : 0);
+	return Napi::Number::New(info.Env(), answer.reason | flags);
+}
+
+Napi::Value state_bytes(const Napi::CallbackInfo &info)
+{
+	return Napi::Number::New(info.Env(), static_cast<double>(vmn_addon_state_bytes()));
 }
 
 Napi::Object arp_of(Napi::Env env, const vmn_parsed_frame &parsed)
@@ -107,6 +133,7 @@ Napi::Value abi_layout(const Napi::CallbackInfo &info)
 void export_verdict(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("judge", Napi::Function::New(env, judge));
+	exports.Set("filterStateBytes", Napi::Function::New(env, state_bytes));
 	exports.Set("parseFrame", Napi::Function::New(env, parse_frame));
 	exports.Set("abiLayout", Napi::Function::New(env, abi_layout));
 }

@@ -14,17 +14,28 @@ extern "C" {
 struct vmn_judge_request {
 	bool from_vm;
 	const void *policy; /* 128 bytes, or NULL */
+	void *state;        /* vmn_addon_state_bytes() bytes on an 8-byte boundary, or NULL: no flows, no limits */
 	const void *frame;
 	size_t frame_bytes;
 	uint64_t now_ns;
+	uint64_t nonce;
 	uint32_t pending_checksum_offset;
+	uint32_t segment_bytes;
+	uint8_t super_frame; /* VMN_SUPER_… */
 	bool vlan_in_metadata;
-	bool super_frame;
 	bool own_answer;
 };
 
-/* The number of the reason (vmn/reason.h). */
-uint32_t vmn_addon_judge(const struct vmn_judge_request *request);
+struct vmn_judge_answer {
+	uint32_t reason; /* its number (vmn/reason.h) */
+	bool audited;
+	bool violations; /* this frame reached the violation threshold */
+};
+
+struct vmn_judge_answer vmn_addon_judge(const struct vmn_judge_request *request);
+
+/* What a filter remembers of its VM; all zeros at first. */
+size_t vmn_addon_state_bytes(void);
 
 struct vmn_parsed_frame {
 	const char *failure; /* name of the parse failure (vmn/parse.h), or NULL; earlier layers are filled in */

@@ -5,7 +5,10 @@
 #include "failure.h"
 #include "vmn/abi.h"
 
-/* Sums over all CPUs; `last_event_ns` is the latest. Index as in vmn/abi.h. */
+/* Sums over all CPUs. Index as in vmn/abi.h. Fails with EPROTO when the pinned map is of another version. */
 int vmn_counters_read(const char *dir, struct vmn_counter sums[VMN_COUNTER_SLOTS], struct vmn_failure *failure);
+
+/* Limits and violations as the filter last left them. Fails with EPROTO likewise. */
+int vmn_state_read(const char *dir, struct vmn_state *state, struct vmn_failure *failure);
 
 #endif

@@ -21,6 +21,14 @@ int vmn_fail(struct vmn_failure *failure, int error, const char *call, const cha
 	return -1;
 }
 
+struct vmn_failure vmn_failure_move(struct vmn_failure *failure)
+{
+	struct vmn_failure moved = *failure;
+
+	*failure = (struct vmn_failure){};
+	return moved;
+}
+
 void vmn_failure_clear(struct vmn_failure *failure)
 {
 	free(failure->log);

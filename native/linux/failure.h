@@ -17,6 +17,9 @@ struct vmn_failure {
 int vmn_fail(struct vmn_failure *failure, int error, const char *call, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Hands a failure on, detail included, and leaves none behind. */
+struct vmn_failure vmn_failure_move(struct vmn_failure *failure);
+
 void vmn_failure_clear(struct vmn_failure *failure);
 
 #endif

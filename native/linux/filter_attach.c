@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filter.h"
 
-#include <errno.h>
 #include <stdio.h>
 
-#include "hook_pin.h"
+#include "filter_object.h"
 #include "pins.h"
-#include "policy.h"
 
 #define NO_INTERFACE 0
 
@@ -15,63 +13,87 @@ static const char *either(const char *dir, const char *next, int i)
 	return i < 2 ? dir : next;
 }
 
+static int refuse_attached(const char *dir, const char *next, struct vmn_failure *failure)
+{
+	for (int i = 0; i < 4; i++) {
+		struct vmn_hook hook;
+
+		/* Whatever is attached to something is elsewhere than on no interface. */
+		if (vmn_hook_open_here(either(dir, next, i), &vmn_directions[i % 2], NO_INTERFACE, &hook, failure))
+			return -1;
+		vmn_hook_close(&hook);
+	}
+	return 0;
+}
+
 int vmn_filter_remove(const char *dir, bool attached_too, struct vmn_failure *failure)
 {
 	char next[PATH_MAX];
 
 	if (vmn_pin_next_dir(next, dir, failure))
 		return -1;
-	for (int i = 0; i < 4 && !attached_too; i++) {
-		struct vmn_hook_pin pin;
-
-		/* Any link that holds on to something is elsewhere than on no interface. */
-		if (vmn_hook_pin_open_here(either(dir, next, i), &vmn_directions[i % 2], NO_INTERFACE, &pin, failure))
+	if (!attached_too && refuse_attached(dir, next, failure))
+		return -1;
+	for (int i = 0; i < 2 && attached_too; i++)
+		if (vmn_hook_detach(dir, &vmn_directions[i], failure))
 			return -1;
-		vmn_close(&pin.fd);
-	}
 	return vmn_pin_remove_dir(next, failure) || vmn_pin_remove_dir(dir, failure) ? -1 : 0;
 }
 
-/* 1 when a pinned link holds on to the interface, 0 when all that is pinned is stale. */
+/* 1 when something pinned is attached to the interface, 0 when all that is pinned is stale. */
 static int is_attached(const char *dir, const char *next, uint32_t ifindex, struct vmn_failure *failure)
 {
 	int attached = 0;
 
 	for (int i = 0; i < 4; i++) {
-		struct vmn_hook_pin pin;
+		struct vmn_hook hook;
 
-		if (vmn_hook_pin_open_here(either(dir, next, i), &vmn_directions[i % 2], ifindex, &pin, failure))
+		if (vmn_hook_open_here(either(dir, next, i), &vmn_directions[i % 2], ifindex, &hook, failure))
 			return -1;
-		if (pin.state == VMN_HOOK_HERE)
+		if (hook.state == VMN_HOOK_HERE)
 			attached = 1;
-		vmn_close(&pin.fd);
+		vmn_hook_close(&hook);
 	}
 	return attached;
 }
 
-static int attach_and_pin(const struct vmn_filter_set *set, int links[2], const char *dir, uint32_t ifindex,
-                          struct vmn_failure *failure)
+/* `existed` has what stood there before and must not be detached by undoing this. */
+static int attach_and_pin(const struct vmn_filter_set *set, const struct vmn_site *site, enum vmn_hook_kind kind,
+                          bool existed[2], struct vmn_failure *failure)
 {
-	if (vmn_pin_make_dir(dir, failure) || vmn_filter_pin(set, dir, failure))
+	if (vmn_pin_make_dir(site->dir, failure) || vmn_filter_pin(set, site->dir, failure) ||
+	    vmn_hook_prepare(kind, site, failure))
 		return -1;
 	for (int i = 0; i < 2; i++) {
 		const struct vmn_direction *direction = &vmn_directions[i];
+		int result = vmn_hook_attach(kind, site, direction, vmn_program_for(set, direction), failure);
 
-		links[i] = vmn_tcx_attach(vmn_program_for(set, direction), ifindex, direction->attach_type, failure);
-		if (links[i] < 0 || vmn_pin(links[i], dir, direction->link_name, failure))
+		if (result < 0)
 			return -1;
+		existed[i] = result > 0;
 	}
 	return 0;
 }
 
-int vmn_filter_attach(const char *dir, uint32_t ifindex, struct vmn_failure *failure)
+static void undo(const char *dir, const bool existed[2])
 {
-	struct vmn_failure undoing = {};
-	struct vmn_filter_set set = VMN_FILTER_SET_NONE;
-	int links[2] = {-1, -1};
-	char events_path[PATH_MAX];
+	struct vmn_failure ignored = {};
+
+	for (int i = 0; i < 2; i++)
+		if (!existed[i])
+			vmn_hook_detach(dir, &vmn_directions[i], &ignored);
+	vmn_pin_remove_dir(dir, &ignored);
+	vmn_failure_clear(&ignored);
+}
+
+int vmn_filter_attach_by(enum vmn_hook_kind kind, const char *dir, uint32_t ifindex, struct vmn_failure *failure)
+{
 	char next[PATH_MAX];
-	int events = -1;
+	const struct vmn_site site = {.dir = dir, .next = next, .ifindex = ifindex};
+	struct vmn_filter_set set = VMN_FILTER_SET_NONE;
+	bool existed[2] = {true, true};
+	char events_path[PATH_MAX];
+	int events;
 	int result = -1;
 	int attached;
 
@@ -79,22 +101,19 @@ int vmn_filter_attach(const char *dir, uint32_t ifindex, struct vmn_failure *fai
 		return -1;
 	attached = is_attached(dir, next, ifindex, failure);
 	if (attached)
-		return attached < 0 ? -1 : vmn_filter_replace(dir, ifindex, NULL, failure);
-	if (vmn_pin_remove_dir(next, failure) || vmn_pin_remove_dir(dir, failure))
+		return attached < 0 ? -1 : vmn_filter_replace_by(kind, dir, ifindex, NULL, failure);
+	if (vmn_hook_choose(ifindex, kind, &kind, failure) || vmn_pin_remove_dir(next, failure) ||
+	    vmn_pin_remove_dir(dir, failure))
 		return -1;
 	events = vmn_events_open(events_path, 1, failure);
 	if (events < 0)
 		return -1;
-	if (vmn_filter_load(events, -1, &set, failure))
-		goto out;
-	result = attach_and_pin(&set, links, dir, ifindex, failure);
-	if (result)
-		vmn_pin_remove_dir(dir, &undoing);
-out:
-	vmn_close(&links[0]);
-	vmn_close(&links[1]);
+	if (!vmn_filter_load(events, NULL, &set, failure)) {
+		result = attach_and_pin(&set, &site, kind, existed, failure);
+		if (result)
+			undo(dir, existed);
+	}
 	vmn_filter_close(&set);
 	vmn_close(&events);
-	vmn_failure_clear(&undoing);
 	return result;
 }

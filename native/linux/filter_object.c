@@ -5,12 +5,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter_image.h"
 #include "pins.h"
-#include "vmn_filter.skel.h"
 
 #define LOG_LIMIT (1u << 20)
 
@@ -58,6 +59,41 @@ static void log_end(struct vmn_failure *failure)
 	log_length = 0;
 }
 
+static struct bpf_object *open_object(struct vmn_failure *failure)
+{
+	struct vmn_filter_image image;
+	struct bpf_object *object;
+
+	if (vmn_filter_image(&image, failure))
+		return NULL;
+	object = bpf_object__open_mem(image.bytes, image.size, NULL);
+	if (!object)
+		vmn_fail(failure, errno, "bpf_object__open", "embedded filter");
+	return object;
+}
+
+/* 1 when a pinned map takes the place of the object's: it is of the same layout. */
+static int go_on_with(struct bpf_map *map, const char *dir, struct vmn_failure *failure)
+{
+	struct vmn_failure ignored = {};
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	int fd = vmn_pin_open(dir, bpf_map__name(map), VMN_OBJECT_MAP, &ignored);
+	int error;
+
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != bpf_map__type(map) ||
+	    info.key_size != bpf_map__key_size(map) || info.value_size != bpf_map__value_size(map) ||
+	    info.max_entries != bpf_map__max_entries(map)) {
+		vmn_close(&fd);
+		return 0;
+	}
+	error = bpf_map__reuse_fd(map, fd);
+	vmn_close(&fd);
+	return error ? vmn_fail(failure, -error, "bpf_map__reuse_fd", "%s", bpf_map__name(map)) : 1;
+}
+
 static int keep(int fd, int *kept, struct vmn_failure *failure)
 {
 	*kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -66,52 +102,92 @@ static int keep(int fd, int *kept, struct vmn_failure *failure)
 	return 0;
 }
 
-static int load(struct vmn_filter_bpf *skeleton, int events_fd, int counters_fd, struct vmn_filter_set *set,
+static int keep_program(const struct bpf_object *object, const char *name, int *kept, struct vmn_failure *failure)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	return program ? keep(bpf_program__fd(program), kept, failure)
+	               : vmn_fail(failure, ENOENT, "bpf_object__open", "%s", name);
+}
+
+static int keep_map(const struct bpf_object *object, const char *name, int *kept, struct vmn_failure *failure)
+{
+	int fd = bpf_object__find_map_fd_by_name(object, name);
+
+	return fd >= 0 ? keep(fd, kept, failure) : vmn_fail(failure, ENOENT, "bpf_object__open", "%s", name);
+}
+
+/* `*reused`: whether maps of an earlier set are in this one. */
+static int load(struct bpf_object *object, int events_fd, const char *kept_in, bool *reused, struct vmn_filter_set *set,
                 struct vmn_failure *failure)
 {
+	static const char *const kept[] = {VMN_PIN_COUNTERS, VMN_PIN_STATE};
 	int error = 0;
 
 	if (events_fd >= 0)
-		error = bpf_map__reuse_fd(skeleton->maps.events, events_fd);
-	if (!error && counters_fd >= 0)
-		error = bpf_map__reuse_fd(skeleton->maps.counters, counters_fd);
+		error = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, VMN_PIN_EVENTS), events_fd);
 	if (error)
-		return vmn_fail(failure, -error, "bpf_map__reuse_fd", "events, counters");
-	error = vmn_filter_bpf__load(skeleton);
+		return vmn_fail(failure, -error, "bpf_map__reuse_fd", "events");
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && kept_in; i++) {
+		int fits = go_on_with(bpf_object__find_map_by_name(object, kept[i]), kept_in, failure);
+
+		if (fits < 0)
+			return -1;
+		*reused = *reused || fits;
+	}
+	error = bpf_object__load(object);
 	if (error)
 		return vmn_fail(failure, -error, "bpf(BPF_PROG_LOAD)", "the kernel did not take the filter");
-	if (keep(bpf_program__fd(skeleton->progs.vmn_from_vm), &set->from_vm, failure) ||
-	    keep(bpf_program__fd(skeleton->progs.vmn_to_vm), &set->to_vm, failure) ||
-	    keep(bpf_map__fd(skeleton->maps.policy_slot), &set->policy_slot, failure) ||
-	    keep(bpf_map__fd(skeleton->maps.counters), &set->counters, failure)) {
+	if (keep_program(object, "vmn_from_vm", &set->from_vm, failure) ||
+	    keep_program(object, "vmn_to_vm", &set->to_vm, failure) ||
+	    keep_map(object, VMN_PIN_POLICY_SLOT, &set->policy_slot, failure) ||
+	    keep_map(object, VMN_PIN_COUNTERS, &set->counters, failure) ||
+	    keep_map(object, VMN_PIN_STATE, &set->state, failure)) {
 		vmn_filter_close(set);
 		return -1;
 	}
 	return 0;
 }
 
-int vmn_filter_load(int events_fd, int counters_fd, struct vmn_filter_set *set, struct vmn_failure *failure)
+static int open_and_load(int events_fd, const char *kept_in, bool *reused, struct vmn_filter_set *set,
+                         struct vmn_failure *failure)
 {
-	struct vmn_filter_bpf *skeleton;
+	struct bpf_object *object;
+	int result = -1;
+
+	log_start();
+	object = open_object(failure);
+	if (object)
+		result = load(object, events_fd, kept_in, reused, set, failure);
+	bpf_object__close(object);
+	log_end(failure);
+	return result;
+}
+
+int vmn_filter_load(int events_fd, const char *kept_in, struct vmn_filter_set *set, struct vmn_failure *failure)
+{
+	struct vmn_failure refusal = {};
+	bool reused = false;
 	int result;
 
 	*set = VMN_FILTER_SET_NONE;
-	log_start();
-	skeleton = vmn_filter_bpf__open();
-	if (!skeleton) {
-		result = vmn_fail(failure, errno, "bpf_object__open", "embedded filter");
-	} else {
-		result = load(skeleton, events_fd, counters_fd, set, failure);
-		vmn_filter_bpf__destroy(skeleton);
-	}
-	log_end(failure);
+	if (!kept_in)
+		return open_and_load(events_fd, NULL, &reused, set, failure);
+	result = open_and_load(events_fd, kept_in, &reused, set, &refusal);
+	/* Sizes may be equal and the map not what the filter needs, as a lock that is not where it was. */
+	if (result && reused)
+		result = open_and_load(events_fd, NULL, &reused, set, failure);
+	else if (result)
+		*failure = vmn_failure_move(&refusal);
+	vmn_failure_clear(&refusal);
 	return result;
 }
 
 int vmn_filter_pin(const struct vmn_filter_set *set, const char *dir, struct vmn_failure *failure)
 {
 	if (vmn_pin(set->policy_slot, dir, VMN_PIN_POLICY_SLOT, failure) ||
-	    vmn_pin(set->counters, dir, VMN_PIN_COUNTERS, failure) || vmn_pin(set->from_vm, dir, VMN_PIN_FROM_VM, failure))
+	    vmn_pin(set->counters, dir, VMN_PIN_COUNTERS, failure) || vmn_pin(set->state, dir, VMN_PIN_STATE, failure) ||
+	    vmn_pin(set->from_vm, dir, VMN_PIN_FROM_VM, failure))
 		return -1;
 	return vmn_pin(set->to_vm, dir, VMN_PIN_TO_VM, failure);
 }
@@ -122,6 +198,7 @@ void vmn_filter_close(struct vmn_filter_set *set)
 	vmn_close(&set->to_vm);
 	vmn_close(&set->policy_slot);
 	vmn_close(&set->counters);
+	vmn_close(&set->state);
 }
 
 int vmn_filter_tags(uint8_t from_vm[VMN_TAG_BYTES], uint8_t to_vm[VMN_TAG_BYTES], struct vmn_failure *failure)
@@ -130,7 +207,7 @@ int vmn_filter_tags(uint8_t from_vm[VMN_TAG_BYTES], uint8_t to_vm[VMN_TAG_BYTES]
 	struct vmn_filter_set set;
 	int result;
 
-	if (vmn_filter_load(-1, -1, &set, failure))
+	if (vmn_filter_load(-1, NULL, &set, failure))
 		return -1;
 	result = vmn_program_read(set.from_vm, &programs[0], failure) || vmn_program_read(set.to_vm, &programs[1], failure);
 	vmn_filter_close(&set);
@@ -143,14 +220,17 @@ int vmn_filter_tags(uint8_t from_vm[VMN_TAG_BYTES], uint8_t to_vm[VMN_TAG_BYTES]
 
 static int create_events(struct vmn_failure *failure)
 {
-	struct vmn_filter_bpf *skeleton = vmn_filter_bpf__open();
+	struct bpf_object *object;
 	__u32 bytes;
 	int fd;
 
-	if (!skeleton)
-		return vmn_fail(failure, errno, "bpf_object__open", "embedded filter");
-	bytes = bpf_map__max_entries(skeleton->maps.events);
-	vmn_filter_bpf__destroy(skeleton);
+	log_start();
+	object = open_object(failure);
+	log_end(failure);
+	if (!object)
+		return -1;
+	bytes = bpf_map__max_entries(bpf_object__find_map_by_name(object, VMN_PIN_EVENTS));
+	bpf_object__close(object);
 	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, VMN_PIN_EVENTS, 0, 0, bytes, NULL);
 	if (fd < 0)
 		return vmn_fail(failure, errno, "bpf(BPF_MAP_CREATE)", "ring buffer of %u bytes", bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The compiled filter (bpf/vmn_filter.bpf.c, embedded as a libbpf skeleton) brought into the kernel. Each load makes a
- * fresh set of programs and maps for one VM; only the ring buffer of events is shared.
+ * The compiled filter (bpf/vmn_filter.bpf.c, embedded) brought into the kernel. Each load makes a fresh set of programs
+ * and maps for one VM; only the ring buffer of events is shared. The filter is embedded twice: as it is for kernels whose
+ * BTF has the function bpf_cast_to_kern_ctx (Linux 6.2), and compiled without it (VMN_PROBE_SKB) for those before.
  */
 #ifndef VMN_FILTER_OBJECT_H
 #define VMN_FILTER_OBJECT_H
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #include "failure.h"
+#include "hook.h"
 #include "program.h"
 
 /* Descriptors, -1 when absent. Closing them frees what is neither pinned nor attached. */
@@ -17,17 +19,24 @@ struct vmn_filter_set {
 	int to_vm;
 	int policy_slot;
 	int counters;
+	int state;
 };
 
-#define VMN_FILTER_SET_NONE ((struct vmn_filter_set){-1, -1, -1, -1})
+#define VMN_FILTER_SET_NONE ((struct vmn_filter_set){-1, -1, -1, -1, -1})
+
+static inline int vmn_program_for(const struct vmn_filter_set *set, const struct vmn_direction *direction)
+{
+	return direction->from_vm ? set->from_vm : set->to_vm;
+}
 
 /*
- * Loads a fresh set. `events_fd` is the shared ring buffer, or -1 for one of its own that nobody reads; `counters_fd` is
- * an earlier counters map to go on counting in, or -1. On refusal `failure->log` holds the verifier's words.
+ * Loads a fresh set. `events_fd` is the shared ring buffer, or -1 for one of its own that nobody reads. Counters and state
+ * that are pinned in `kept_in` (may be NULL) are gone on with; those of another version do not fit, and start afresh. On
+ * refusal `failure->log` holds the verifier's words.
  */
-int vmn_filter_load(int events_fd, int counters_fd, struct vmn_filter_set *set, struct vmn_failure *failure);
+int vmn_filter_load(int events_fd, const char *kept_in, struct vmn_filter_set *set, struct vmn_failure *failure);
 
-/* Pins the set's four objects in a folder that exists. */
+/* Pins the set's objects in a folder that exists. */
 int vmn_filter_pin(const struct vmn_filter_set *set, const char *dir, struct vmn_failure *failure);
 
 void vmn_filter_close(struct vmn_filter_set *set);

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "hook_pin.h"
+#include "hook.h"
 #include "pins.h"
 #include "policy.h"
 #include "program.h"
+
+/* Whatever is attached is elsewhere than there. */
+#define NO_INTERFACE 0
 
 /* A folder with pins: that of the VM, or that of its replacement under way. */
 struct place {
@@ -65,21 +68,21 @@ static int check_in_force(const char *dir, const struct place *places, int count
 {
 	for (int i = 0; i < 2; i++) {
 		const struct vmn_direction *direction = &vmn_directions[i];
-		struct vmn_tcx_link link;
-		int fd = vmn_pin_open(dir, direction->link_name, VMN_OBJECT_LINK, failure);
+		struct vmn_hook hook;
 		int looks;
 
-		if (fd == VMN_NOT_PINNED)
+		if (vmn_hook_open(dir, direction, NO_INTERFACE, &hook, failure))
+			return -1;
+		vmn_hook_close(&hook);
+		if (hook.state != VMN_HOOK_ELSEWHERE)
 			continue;
-		looks = fd < 0 || vmn_tcx_link_read(fd, &link, failure)
-		            ? -1
-		            : looks_into(places, count, direction->program_name, link.program_id, failure);
-		vmn_close(&fd);
+		looks = hook.doubled ? 0 : looks_into(places, count, direction->program_name, hook.program_id, failure);
 		if (looks < 0)
 			return -1;
 		if (!looks)
 			return vmn_fail(failure, ESTALE, "bpf(BPF_OBJ_GET_INFO_BY_FD)",
-			                "%s/%s runs program %u, which is not pinned", dir, direction->link_name, link.program_id);
+			                "%s: ifindex %u runs program %u, which is not %s pinned", dir, hook.ifindex,
+			                hook.program_id, direction->program_name);
 	}
 	return 0;
 }

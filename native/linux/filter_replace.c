@@ -5,114 +5,96 @@
  * Goal: at no instant is a direction without a program, nor with a program that has not the desired policy (the former
  * one is in force until then). The steps:
  *
- *   1. A fresh set of programs and maps is pinned in `<dir>_next`, its policy slot empty.
- *   2. A direction without a live link gets a link with the fresh program: closed.
+ *   1. A fresh set of programs and maps is pinned in `<dir>_next`, its policy slot empty. Counters and state are the old
+ *      ones where they fit.
+ *   2. A direction where nothing of ours is attached gets the fresh program: closed.
  *   3. The desired policy is put in the fresh slot.
- *   4. Each live link is updated to the fresh program, one pointer swap in the kernel. If somebody attached in front of
- *      us, a new link in front of them is made and pinned over the old one, which then goes.
+ *   4. What is attached is given the fresh program, one pointer swap in the kernel for each direction. If somebody
+ *      attached in front of us, we attach in front of them first and then give up the place behind (hook_tcx.c,
+ *      hook_clsact.c).
  *   5. The pins of the fresh set are moved over those of the old one.
  *
  * A crash before 4 leaves the old filter and an idle `<dir>_next`. A crash from 4 on leaves fresh programs, with the
  * desired policy, on one or both hooks, while the pins are of two sets; reading back tells by ids that they are (policy
  * unknown), and replacing again starts at 1 with yet another set. What was pinned is not needed for enforcement: a link
- * holds its program, the program its maps.
+ * or a tc filter holds its program, the program its maps.
  */
 #include "filter.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <stddef.h>
-#include <unistd.h>
 
-#include "hook_pin.h"
+#include "filter_object.h"
 #include "pins.h"
 #include "policy.h"
-#include "vmn/abi.h"
 
 struct replacement {
-	const char *dir;
+	struct vmn_site site;
 	char next[PATH_MAX];
-	uint32_t ifindex;
+	enum vmn_hook_kind kind;
 	struct vmn_filter_set fresh;
-	struct vmn_hook_pin pins[2]; /* links as they were found; fd -1 where none is live */
-	bool updated[2];             /* runs the fresh program and can be given the old one back */
-	bool committed;              /* a direction runs the fresh program and cannot */
+	struct vmn_hook hooks[2]; /* as they were found; state HERE where something is attached */
+	bool updated[2];          /* runs the fresh program, perhaps */
+	bool committed;           /* a direction runs the fresh program and cannot be given the old one back */
 };
 
 /* 1 when `<dir>_next` held a link of an interrupted step 4: it is in front already and only lacked its final name. */
 static int adopt_staged_link(struct replacement *r, const struct vmn_direction *direction, struct vmn_failure *failure)
 {
-	struct vmn_hook_pin staged;
+	const struct vmn_site *site = &r->site;
+	struct vmn_hook staged;
 
-	if (vmn_hook_pin_open_here(r->next, direction, r->ifindex, &staged, failure))
+	if (vmn_hook_open_here(site->next, direction, site->ifindex, &staged, failure))
 		return -1;
-	vmn_close(&staged.fd);
-	if (staged.state != VMN_HOOK_HERE)
+	vmn_hook_close(&staged);
+	if (staged.kind != VMN_HOOK_TCX || staged.state != VMN_HOOK_HERE)
 		return 0;
-	return vmn_pin_rename(r->next, direction->link_name, r->dir, direction->link_name, failure) ? -1 : 1;
+	return vmn_pin_rename(site->next, direction->link_name, site->dir, direction->link_name, failure) ? -1 : 1;
 }
 
-static int find_link(struct replacement *r, const struct vmn_direction *direction, struct vmn_hook_pin *pin,
+static int find_hook(struct replacement *r, const struct vmn_direction *direction, struct vmn_hook *hook,
                      struct vmn_failure *failure)
 {
+	const struct vmn_site *site = &r->site;
 	int adopted;
 
-	if (vmn_hook_pin_open_here(r->dir, direction, r->ifindex, pin, failure))
+	if (vmn_hook_open_here(site->dir, direction, site->ifindex, hook, failure))
 		return -1;
 	adopted = adopt_staged_link(r, direction, failure);
 	if (adopted < 0)
 		return -1;
 	if (adopted) {
-		vmn_close(&pin->fd);
-		if (vmn_hook_pin_open_here(r->dir, direction, r->ifindex, pin, failure))
-			return -1;
+		vmn_hook_close(hook);
+		return vmn_hook_open_here(site->dir, direction, site->ifindex, hook, failure);
 	}
-	if (pin->state != VMN_HOOK_HERE)
-		vmn_close(&pin->fd);
 	return 0;
 }
 
-static int find_links(struct replacement *r, struct vmn_failure *failure)
+/* What is pinned decides how missing directions are attached, even when it is stale. */
+static int find_hooks(struct replacement *r, struct vmn_failure *failure)
 {
-	for (int i = 0; i < 2; i++)
-		if (find_link(r, &vmn_directions[i], &r->pins[i], failure))
+	for (int i = 0; i < 2; i++) {
+		if (find_hook(r, &vmn_directions[i], &r->hooks[i], failure))
 			return -1;
-	return 0;
-}
-
-/* The old counters if they are of the present layout, so that counts survive an upgrade; else -1. */
-static int old_counters(const char *dir)
-{
-	struct vmn_failure ignored = {};
-	struct bpf_map_info info = {};
-	__u32 length = sizeof(info);
-	int fd = vmn_pin_open(dir, VMN_PIN_COUNTERS, VMN_OBJECT_MAP, &ignored);
-
-	if (fd < 0)
-		return -1;
-	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != BPF_MAP_TYPE_PERCPU_ARRAY ||
-	    info.key_size != sizeof(uint32_t) || info.value_size != sizeof(struct vmn_counter) ||
-	    info.max_entries != VMN_COUNTER_SLOTS)
-		vmn_close(&fd);
-	return fd;
+		if (r->hooks[i].state != VMN_HOOK_ABSENT)
+			r->kind = r->hooks[i].kind;
+	}
+	return vmn_hook_choose(r->site.ifindex, r->kind, &r->kind, failure);
 }
 
 /* Loading is what may well fail (memory, the verifier), so what an earlier attempt left is removed only after it. */
 static int load_fresh(struct replacement *r, struct vmn_failure *failure)
 {
 	char events_path[PATH_MAX];
-	int counters;
 	int events;
 	int result;
 
-	if (vmn_pin_events_path(events_path, r->dir, failure))
+	if (vmn_pin_events_path(events_path, r->site.dir, failure))
 		return -1;
 	events = vmn_events_open(events_path, 1, failure);
 	if (events < 0)
 		return -1;
-	counters = old_counters(r->dir);
-	result = vmn_filter_load(events, counters, &r->fresh, failure);
-	vmn_close(&counters);
+	result = vmn_filter_load(events, r->site.dir, &r->fresh, failure);
 	vmn_close(&events);
 	return result;
 }
@@ -126,75 +108,52 @@ static int pin_fresh(struct replacement *r, struct vmn_failure *failure)
 
 static int attach_missing(struct replacement *r, struct vmn_failure *failure)
 {
+	bool prepared = false;
+
 	for (int i = 0; i < 2; i++) {
 		const struct vmn_direction *direction = &vmn_directions[i];
-		int link;
-		int result;
 
-		if (r->pins[i].fd >= 0)
+		if (r->hooks[i].state == VMN_HOOK_HERE)
 			continue;
-		if (vmn_unpin(r->dir, direction->link_name, failure))
+		if (!prepared && vmn_hook_prepare(r->kind, &r->site, failure))
 			return -1;
-		link = vmn_tcx_attach(vmn_program_for(&r->fresh, direction), r->ifindex, direction->attach_type, failure);
-		if (link < 0)
-			return -1;
+		prepared = true;
 		r->committed = true;
-		result = vmn_pin(link, r->dir, direction->link_name, failure);
-		vmn_close(&link);
-		if (result)
+		if (vmn_hook_attach(r->kind, &r->site, direction, vmn_program_for(&r->fresh, direction), failure) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int overtake(struct replacement *r, const struct vmn_direction *direction, struct vmn_hook_pin *old,
-                    struct vmn_failure *failure)
-{
-	int result = -1;
-	int link = vmn_tcx_attach(vmn_program_for(&r->fresh, direction), r->ifindex, direction->attach_type, failure);
-
-	if (link < 0)
-		return -1;
-	if (!vmn_pin(link, r->next, direction->link_name, failure))
-		result = vmn_pin_rename(r->next, direction->link_name, r->dir, direction->link_name, failure);
-	vmn_close(&link);
-	if (!result) {
-		r->committed = true;
-		vmn_close(&old->fd);
-	}
-	return result;
-}
-
-static int update_links(struct replacement *r, struct vmn_failure *failure)
+static int update_hooks(struct replacement *r, struct vmn_failure *failure)
 {
 	for (int i = 0; i < 2; i++) {
 		const struct vmn_direction *direction = &vmn_directions[i];
-		struct vmn_hook_pin *pin = &r->pins[i];
+		struct vmn_hook *hook = &r->hooks[i];
 
-		if (pin->fd < 0)
+		if (hook->state != VMN_HOOK_HERE)
 			continue;
-		if (!pin->first) {
-			if (overtake(r, direction, pin, failure))
-				return -1;
-			continue;
-		}
-		if (bpf_link_update(pin->fd, vmn_program_for(&r->fresh, direction), NULL))
-			return vmn_fail(failure, errno, "bpf(BPF_LINK_UPDATE)", "%s/%s", r->dir, direction->link_name);
 		r->updated[i] = true;
+		if (vmn_hook_update(hook, &r->site, direction, vmn_program_for(&r->fresh, direction), failure))
+			return -1;
 	}
 	return 0;
 }
 
-/* Gives an updated link its former program back. */
+/* Gives an updated hook its former program back. */
 static int revert(struct replacement *r, int i, struct vmn_failure *ignored)
 {
+	struct vmn_hook *hook = &r->hooks[i];
 	struct bpf_prog_info info = {};
 	__u32 length = sizeof(info);
-	int old = vmn_pin_open(r->dir, vmn_directions[i].program_name, VMN_OBJECT_PROGRAM, ignored);
 	int result = -1;
+	int old;
 
-	if (old >= 0 && !bpf_obj_get_info_by_fd(old, &info, &length) && info.id == r->pins[i].link.program_id)
-		result = bpf_link_update(r->pins[i].fd, old, NULL);
+	if (!hook->revertible)
+		return -1;
+	old = vmn_pin_open(r->site.dir, vmn_directions[i].program_name, VMN_OBJECT_PROGRAM, ignored);
+	if (old >= 0 && !bpf_obj_get_info_by_fd(old, &info, &length) && info.id == hook->program_id)
+		result = vmn_hook_revert(hook, &r->site, &vmn_directions[i], old, ignored);
 	vmn_close(&old);
 	return result;
 }
@@ -218,28 +177,30 @@ static void undo(struct replacement *r)
 
 static int take_over_pins(struct replacement *r, bool with_policy, struct vmn_failure *failure)
 {
-	static const char *const names[] = {VMN_PIN_FROM_VM, VMN_PIN_TO_VM, VMN_PIN_COUNTERS, VMN_PIN_POLICY_SLOT};
+	static const char *const names[] = {VMN_PIN_FROM_VM, VMN_PIN_TO_VM, VMN_PIN_COUNTERS, VMN_PIN_STATE,
+	                                    VMN_PIN_POLICY_SLOT};
+	const char *dir = r->site.dir;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (vmn_pin_rename(r->next, names[i], r->dir, names[i], failure))
+		if (vmn_pin_rename(r->next, names[i], dir, names[i], failure))
 			return -1;
-	if (with_policy ? vmn_pin_rename(r->next, VMN_PIN_POLICY, r->dir, VMN_PIN_POLICY, failure)
-	                : vmn_unpin(r->dir, VMN_PIN_POLICY, failure))
+	if (with_policy ? vmn_pin_rename(r->next, VMN_PIN_POLICY, dir, VMN_PIN_POLICY, failure)
+	                : vmn_unpin(dir, VMN_PIN_POLICY, failure))
 		return -1;
-	if (vmn_unpin(r->dir, VMN_PIN_POLICY_NEXT, failure))
+	if (vmn_unpin(dir, VMN_PIN_POLICY_NEXT, failure))
 		return -1;
 	return vmn_pin_remove_dir(r->next, failure);
 }
 
 static int replace(struct replacement *r, const void *policy, struct vmn_failure *failure)
 {
-	if (vmn_pin_make_dir(r->dir, failure) || find_links(r, failure) || load_fresh(r, failure))
+	if (vmn_pin_make_dir(r->site.dir, failure) || find_hooks(r, failure) || load_fresh(r, failure))
 		return -1;
 	if (pin_fresh(r, failure) || attach_missing(r, failure))
 		goto undo;
 	if (policy && vmn_policy_write(r->fresh.policy_slot, r->next, policy, failure))
 		goto undo;
-	if (update_links(r, failure))
+	if (update_hooks(r, failure))
 		goto undo;
 	return take_over_pins(r, policy != NULL, failure);
 undo:
@@ -247,20 +208,21 @@ undo:
 	return -1;
 }
 
-int vmn_filter_replace(const char *dir, uint32_t ifindex, const void *policy, struct vmn_failure *failure)
+int vmn_filter_replace_by(enum vmn_hook_kind kind, const char *dir, uint32_t ifindex, const void *policy,
+                          struct vmn_failure *failure)
 {
 	struct replacement r = {
-		.dir = dir,
-		.ifindex = ifindex,
+		.kind = kind,
 		.fresh = VMN_FILTER_SET_NONE,
-		.pins = {{.fd = -1}, {.fd = -1}},
+		.hooks = {VMN_HOOK_NONE, VMN_HOOK_NONE},
 	};
 	int result = -1;
 
+	r.site = (struct vmn_site){.dir = dir, .next = r.next, .ifindex = ifindex};
 	if (!vmn_pin_next_dir(r.next, dir, failure))
 		result = replace(&r, policy, failure);
-	vmn_close(&r.pins[0].fd);
-	vmn_close(&r.pins[1].fd);
+	vmn_hook_close(&r.hooks[0]);
+	vmn_hook_close(&r.hooks[1]);
 	vmn_filter_close(&r.fresh);
 	return result;
 }

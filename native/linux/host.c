@@ -2,19 +2,14 @@
 #define _GNU_SOURCE
 #include "host.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/magic.h>
-#include <net/if.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <unistd.h>
-
-#include "tcx.h"
 
 int vmn_netns_enter(const char *path, struct vmn_failure *failure)
 {
@@ -74,27 +69,4 @@ int vmn_bpffs_mount(const char *path, struct vmn_failure *failure)
 	result = mount_unless_mounted(path, failure);
 	close(fd);
 	return result;
-}
-
-int vmn_probe_bpf(struct vmn_failure *failure)
-{
-	const struct bpf_insn drop_all[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 2 /* TC_ACT_SHOT */},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "vmn_probe", "GPL", drop_all, 2, NULL);
-
-	if (fd < 0)
-		return vmn_fail(failure, -fd, "bpf(BPF_PROG_LOAD)", "a program of two instructions");
-	close(fd);
-	return 0;
-}
-
-int vmn_probe_tcx(struct vmn_failure *failure)
-{
-	uint32_t loopback = if_nametoindex("lo");
-
-	if (!loopback)
-		return vmn_fail(failure, errno, "if_nametoindex", "lo");
-	return vmn_tcx_probe(loopback, failure);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What else we ask of the host: namespaces, locks, the BPF file system, and what this kernel can do. */
+/* What else we ask of the host: namespaces, locks, the BPF file system. */
 #ifndef VMN_HOST_H
 #define VMN_HOST_H
 
@@ -19,11 +19,5 @@ int vmn_lock(const char *path, bool wait, struct vmn_failure *failure);
  * top would hide the pins of the first.
  */
 int vmn_bpffs_mount(const char *path, struct vmn_failure *failure);
-
-/* Loads, and drops, the smallest program of our type: is BPF there and are we allowed to use it? */
-int vmn_probe_bpf(struct vmn_failure *failure);
-
-/* Asks what is attached to the loopback interface's tcx hooks: EINVAL before Linux 6.6. */
-int vmn_probe_tcx(struct vmn_failure *failure);
 
 #endif

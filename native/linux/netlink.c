@@ -43,6 +43,22 @@ void vmn_request_put(struct vmn_request *request, uint16_t type, const void *val
 	request->header.nlmsg_len = (uint32_t)(at + RTA_SPACE(size));
 }
 
+size_t vmn_request_nest(struct vmn_request *request, uint16_t type)
+{
+	size_t at = NLMSG_ALIGN(request->header.nlmsg_len);
+
+	vmn_request_put(request, type, NULL, 0);
+	return at;
+}
+
+void vmn_request_nest_end(struct vmn_request *request, size_t at)
+{
+	uint16_t length = (uint16_t)(request->header.nlmsg_len - at);
+
+	if (!request->overflow)
+		memcpy(request->bytes + at + offsetof(struct rtattr, rta_len), &length, sizeof(length));
+}
+
 static int open_socket(struct vmn_failure *failure)
 {
 	const struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};

@@ -25,6 +25,9 @@ struct vmn_request {
 /* Starts a request with a family header of `size` bytes, which is returned zeroed. */
 void *vmn_request_init(struct vmn_request *request, uint16_t type, uint16_t flags, size_t size);
 void vmn_request_put(struct vmn_request *request, uint16_t type, const void *value, size_t size);
+/* What is put between the two stands within one attribute. The first returns where that is, for the second. */
+size_t vmn_request_nest(struct vmn_request *request, uint16_t type);
+void vmn_request_nest_end(struct vmn_request *request, size_t at);
 
 /* Called for each message of the answer that carries data. Not 0 ends the answer and is returned. */
 typedef int (*vmn_answer)(const struct nlmsghdr *message, void *context);

@@ -21,6 +21,8 @@
 #define VMN_PIN_TO_VM "to_vm"
 #define VMN_PIN_LINK_FROM_VM "link_from_vm"
 #define VMN_PIN_LINK_TO_VM "link_to_vm"
+#define VMN_PIN_STATE "state"
+#define VMN_PIN_HOOK "hook"
 #define VMN_PIN_EVENTS "events"
 #define VMN_NEXT_SUFFIX "_next"
 

@@ -73,11 +73,24 @@ static int settle(int slot_fd, const char *dir, struct vmn_failure *failure)
 	return vmn_unpin(dir, VMN_PIN_POLICY_NEXT, failure);
 }
 
-static int empty(int slot_fd, const char *dir, struct vmn_failure *failure)
+static int empty_slot(int slot_fd, struct vmn_failure *failure)
 {
 	if (bpf_map_delete_elem(slot_fd, &first_entry) && errno != ENOENT)
 		return vmn_fail(failure, errno, "bpf(BPF_MAP_DELETE_ELEM)", "policy_slot");
-	if (vmn_unpin(dir, VMN_PIN_POLICY, failure))
+	return 0;
+}
+
+/* The commit. The kernel waits here until running programs have left the old map. */
+static int fill_slot(int slot_fd, int policy_fd, struct vmn_failure *failure)
+{
+	if (bpf_map_update_elem(slot_fd, &first_entry, &policy_fd, BPF_ANY))
+		return vmn_fail(failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)", "policy_slot");
+	return 0;
+}
+
+static int empty(int slot_fd, const char *dir, struct vmn_failure *failure)
+{
+	if (empty_slot(slot_fd, failure) || vmn_unpin(dir, VMN_PIN_POLICY, failure))
 		return -1;
 	return vmn_unpin(dir, VMN_PIN_POLICY_NEXT, failure);
 }
@@ -97,15 +110,28 @@ int vmn_policy_write(int slot_fd, const char *dir, const void *policy, struct vm
 		vmn_close(&fd);
 		return -1;
 	}
-	/* The commit. The kernel waits here until running programs have left the old map. */
-	if (bpf_map_update_elem(slot_fd, &first_entry, &fd, BPF_ANY)) {
-		vmn_fail(failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)", "policy_slot");
+	if (fill_slot(slot_fd, fd, failure)) {
 		vmn_unpin(dir, VMN_PIN_POLICY_NEXT, failure);
 		vmn_close(&fd);
 		return -1;
 	}
 	vmn_close(&fd);
 	return vmn_pin_rename(dir, VMN_PIN_POLICY_NEXT, dir, VMN_PIN_POLICY, failure);
+}
+
+int vmn_policy_put(int slot_fd, const void *policy, struct vmn_failure *failure)
+{
+	int result;
+	int fd;
+
+	if (!policy)
+		return empty_slot(slot_fd, failure);
+	fd = make_policy_map(policy, failure);
+	if (fd < 0)
+		return -1;
+	result = fill_slot(slot_fd, fd, failure);
+	vmn_close(&fd);
+	return result;
 }
 
 /* Reads the map pinned under the name if it is the one in force; `*state` stays as it was if not. */

@@ -25,6 +25,9 @@ enum vmn_policy_state {
  */
 int vmn_policy_write(int slot_fd, const char *dir, const void *policy, struct vmn_failure *failure);
 
+/* The same for a slot that is not pinned: nobody can read it back. */
+int vmn_policy_put(int slot_fd, const void *policy, struct vmn_failure *failure);
+
 /* What the slot holds now. */
 int vmn_policy_read(int slot_fd, const char *dir, uint8_t policy[VMN_POLICY_BYTES], enum vmn_policy_state *state,
                     struct vmn_failure *failure);

@@ -8,7 +8,7 @@
 #include "pins.h"
 
 /*
- * The program that the link runs. The pin is asked first: opening by id needs CAP_SYS_ADMIN, and is only for programs
+ * The program that the hook runs. The pin is asked first: opening by id needs CAP_SYS_ADMIN, and is only for programs
  * that are not the pinned ones, as in a replacement that did not finish. 0 when it cannot be had.
  */
 static int read_program(const char *dir, const char *name, uint32_t id, struct vmn_program *program,
@@ -28,32 +28,32 @@ static int read_program(const char *dir, const char *name, uint32_t id, struct v
 	return result ? -1 : 1;
 }
 
-static int read_hook(const char *dir, const char *link_name, const char *program_name, uint32_t slot_id,
-                     struct vmn_hook *hook, struct vmn_failure *failure)
+static int read_hook(const char *dir, const struct vmn_direction *direction, uint32_t slot_id,
+                     struct vmn_enforced *enforced, struct vmn_failure *failure)
 {
-	struct vmn_failure ignored = {};
+	struct vmn_hook *hook = &enforced->hook;
 	struct vmn_program program;
-	int fd = vmn_pin_open(dir, link_name, VMN_OBJECT_LINK, failure);
 	int result;
 
-	if (fd == VMN_NOT_PINNED)
+	/* What is attached is elsewhere than on no interface, and says where. */
+	if (vmn_hook_open(dir, direction, 0, hook, failure))
+		return -1;
+	vmn_hook_close(hook);
+	memcpy(enforced->tag, hook->tag, VMN_TAG_BYTES);
+	if (!hook->program_id)
 		return 0;
-	if (fd < 0)
-		return -1;
-	result = vmn_tcx_link_read(fd, &hook->link, failure);
-	vmn_close(&fd);
-	if (result)
-		return -1;
-	hook->present = true;
-	/* An interface that is gone, or in another namespace, is no failure: it just does not run us first. */
-	if (hook->link.ifindex)
-		hook->first = !vmn_tcx_position(hook->link.ifindex, hook->link.attach_type, hook->link.id, &ignored);
-	result = read_program(dir, program_name, hook->link.program_id, &program, failure);
+	result = read_program(dir, direction->program_name, hook->program_id, &program, failure);
 	if (result > 0) {
-		memcpy(hook->tag, program.tag, VMN_TAG_BYTES);
-		hook->own_slot = vmn_program_uses(&program, slot_id);
+		memcpy(enforced->tag, program.tag, VMN_TAG_BYTES);
+		enforced->own_slot = vmn_program_uses(&program, slot_id) && !hook->doubled;
 	}
 	return result < 0 ? -1 : 0;
+}
+
+/* A policy that one of the attached programs does not judge by is not the policy. */
+static bool judges_by_slot(const struct vmn_enforced *enforced)
+{
+	return enforced->own_slot || (!enforced->hook.program_id && enforced->hook.state != VMN_HOOK_ELSEWHERE);
 }
 
 static int read_once(const char *dir, struct vmn_read_back *result, struct vmn_failure *failure)
@@ -71,14 +71,13 @@ static int read_once(const char *dir, struct vmn_read_back *result, struct vmn_f
 		if (!slot_id)
 			goto out;
 	}
-	if (read_hook(dir, VMN_PIN_LINK_FROM_VM, VMN_PIN_FROM_VM, slot_id, &result->from_vm, failure) ||
-	    read_hook(dir, VMN_PIN_LINK_TO_VM, VMN_PIN_TO_VM, slot_id, &result->to_vm, failure))
+	if (read_hook(dir, &vmn_directions[0], slot_id, &result->from_vm, failure) ||
+	    read_hook(dir, &vmn_directions[1], slot_id, &result->to_vm, failure))
 		goto out;
 	error = 0;
 	if (slot_fd < 0)
 		goto out;
-	/* A policy that one of the attached programs does not judge by is not the policy. */
-	if ((!result->from_vm.present || result->from_vm.own_slot) && (!result->to_vm.present || result->to_vm.own_slot))
+	if (judges_by_slot(&result->from_vm) && judges_by_slot(&result->to_vm))
 		error = vmn_policy_read(slot_fd, dir, result->policy, &result->policy_state, failure);
 out:
 	vmn_close(&slot_fd);

@@ -9,21 +9,18 @@
 #include <stdint.h>
 
 #include "failure.h"
-#include "filter_object.h"
+#include "hook.h"
 #include "policy.h"
-#include "tcx.h"
 
-struct vmn_hook {
-	bool present;  /* a link is pinned; whether it holds on to an interface is link.ifindex */
-	bool first;    /* and its program is the first to run there, seen from this network namespace */
-	bool own_slot; /* and it judges by the pinned policy slot */
-	struct vmn_tcx_link link;
+struct vmn_enforced {
+	struct vmn_hook hook;       /* state ABSENT: nothing is pinned; ELSEWHERE, ifindex: where it is attached */
+	bool own_slot;              /* the program judges by the pinned policy slot, and no other of ours beside it */
 	uint8_t tag[VMN_TAG_BYTES]; /* zero when the program is not pinned and may not be opened by its id */
 };
 
 struct vmn_read_back {
-	struct vmn_hook from_vm;
-	struct vmn_hook to_vm;
+	struct vmn_enforced from_vm;
+	struct vmn_enforced to_vm;
 	enum vmn_policy_state policy_state;
 	uint8_t policy[VMN_POLICY_BYTES];
 };

@@ -128,6 +128,19 @@ int vmn_tcx_position(uint32_t ifindex, uint32_t attach_type, uint32_t link_id, s
 	return VMN_TCX_NOT_ATTACHED;
 }
 
+int vmn_tcx_programs(uint32_t ifindex, uint32_t attach_type, struct vmn_failure *failure)
+{
+	uint32_t links[VMN_QUERY_LIMIT] = {};
+	struct vmn_failure refusal = {};
+	uint32_t count;
+
+	if (!query(ifindex, attach_type, links, &count, &refusal))
+		return (int)count;
+	if (refusal.error == EINVAL || refusal.error == ENODEV)
+		return 0;
+	return vmn_fail(failure, refusal.error, refusal.call, "%s", refusal.message);
+}
+
 int vmn_tcx_probe(uint32_t ifindex, struct vmn_failure *failure)
 {
 	uint32_t links[VMN_QUERY_LIMIT] = {};

@@ -35,6 +35,9 @@ int vmn_tcx_link_read(int link_fd, struct vmn_tcx_link *link, struct vmn_failure
 #define VMN_TCX_NOT_ATTACHED (-1)
 int vmn_tcx_position(uint32_t ifindex, uint32_t attach_type, uint32_t link_id, struct vmn_failure *failure);
 
+/* How many programs are attached to a hook by tcx, 0 too when the kernel has none; -1 on failure. */
+int vmn_tcx_programs(uint32_t ifindex, uint32_t attach_type, struct vmn_failure *failure);
+
 /* Whether the kernel knows tcx: asks about the hooks of an interface. Fails with EINVAL before 6.6. */
 int vmn_tcx_probe(uint32_t ifindex, struct vmn_failure *failure);
 

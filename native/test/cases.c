@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The catalogue. Long because it is one table: a line for each frame. Read it from CASES at the end. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cases.h"
@@ -63,6 +64,36 @@ static void strict_message(struct input *input, uint8_t type, uint32_t payload_b
 	input->policy.flags |= VMN_POLICY_STRICT_WIREGUARD;
 }
 
+/* A UDP super-frame: its checksum is pending, and its packets carry this much each. */
+static void cut_into(struct input *input, uint32_t segment_bytes)
+{
+	input->super_frame = VMN_SUPER_UDP;
+	input->segment_bytes = segment_bytes;
+	input->pending_checksum_offset = AT_UDP_CHECKSUM;
+}
+
+/* `count` data messages of a size, one a packet. */
+static void strict_messages(struct input *input, uint32_t bytes, uint32_t count)
+{
+	strict_message(input, 4, bytes * count);
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(input->frame.bytes + AT_PAYLOAD + i * bytes, "\4\0\0\0", 4);
+	cut_into(input, bytes);
+}
+
+/* One more message behind the others: the last packet of a super-frame may be shorter. */
+static void append_message(struct input *input, uint8_t type, uint32_t bytes)
+{
+	struct frame *frame = &input->frame;
+	uint32_t at = frame->length;
+
+	frame_pad(frame, bytes, 0);
+	frame->bytes[at] = type;
+	put16(frame, AT_IP_TOTAL, (uint16_t)(frame->length - AT_IP));
+	put16(frame, AT_UDP_LENGTH, (uint16_t)(frame->length - AT_UDP));
+	frame_fix_checksum(frame);
+}
+
 static void protocol(struct input *input, uint8_t number)
 {
 	set8(input, AT_IP_PROTOCOL, number);
@@ -109,6 +140,8 @@ EDIT(strict_response, strict_message(input, 2, 92))
 EDIT(strict_cookie, strict_message(input, 3, 64))
 EDIT(strict_keepalive, strict_message(input, 4, 32))
 EDIT(strict_data, strict_message(input, 4, 1456))
+EDIT(strict_full_packet, strict_message(input, 4, 1452))
+EDIT(strict_odd_at_least, strict_message(input, 4, 608 + 1))
 EDIT(offload_udp_checksum, input->pending_checksum_offset = AT_UDP_CHECKSUM)
 EDIT(previous_alive, set_previous(input, 3600 * SECOND_NS); talk_to(input, PREVIOUS_ADDRESS, PREVIOUS_PORT))
 EDIT(current_beside_previous, set_previous(input, 3600 * SECOND_NS))
@@ -189,7 +222,7 @@ EDIT(arp_operation_zero, arp(input); put16(frame, AT_ARP_OPERATION, 0))
 EDIT(arp_operation_rarp, arp(input); put16(frame, AT_ARP_OPERATION, 3))
 EDIT(arp_operation_high_byte, arp(input); put16(frame, AT_ARP_OPERATION, 0x0101))
 EDIT(arp_offloaded, arp(input); input->pending_checksum_offset = 60 - 4; frame_pad(frame, 40, 0))
-EDIT(arp_super_frame, arp(input); frame_pad(frame, 2000, 0); input->super_frame = true)
+EDIT(arp_super_frame, arp(input); frame_pad(frame, 2000, 0); cut_into(input, 1400))
 EDIT(arp_sender_mac, arp(input); frame->bytes[AT_ARP_SENDER_MAC + 5] ^= 1)
 EDIT(arp_sender_gateway_mac, arp(input); memcpy(frame->bytes + AT_ARP_SENDER_MAC, input->policy.gateway_mac, 6))
 EDIT(arp_sender_address, arp(input); put32_be(frame, AT_ARP_SENDER, ADDRESS(100, 64, 0, 8)))
@@ -215,7 +248,7 @@ EDIT(answer_sender, arp_answer(input); frame->bytes[AT_ARP_SENDER] ^= 1)
 EDIT(answer_target_mac, arp_answer(input); frame->bytes[AT_ARP_TARGET_MAC + 5] ^= 1)
 EDIT(answer_target, arp_answer(input); frame->bytes[AT_ARP_TARGET + 3] ^= 1)
 EDIT(answer_broadcast, arp_answer(input); memset(frame->bytes, 0xff, 6))
-EDIT(answer_super_frame, arp_answer(input); input->super_frame = true)
+EDIT(answer_super_frame, arp_answer(input); cut_into(input, 1400))
 EDIT(answer_offloaded, arp_answer(input); input->pending_checksum_offset = 40)
 EDIT(host_request, arp_answer(input); input->own_answer = false; memset(frame->bytes, 0xff, 6); put16(frame, AT_ARP_OPERATION, 1))
 
@@ -289,8 +322,73 @@ EDIT(offload_to_length, input->pending_checksum_offset = AT_UDP_LENGTH)
 EDIT(offload_to_payload, input->pending_checksum_offset = AT_PAYLOAD)
 EDIT(offload_next_to_checksum, input->pending_checksum_offset = AT_UDP_CHECKSUM + 1)
 EDIT(offload_far, message(input, 'x', 1000); input->pending_checksum_offset = 900)
-EDIT(super_frame, message(input, 'x', 2900); input->super_frame = true)
-EDIT(strict_super_frame, strict_message(input, 4, 2880); input->super_frame = true)
+EDIT(super_frame, message(input, 'x', 2900); cut_into(input, 1400))
+EDIT(super_frame_tcp, message(input, 'x', 2900); cut_into(input, 1400); input->super_frame = VMN_SUPER_OTHER; protocol(input, 6))
+EDIT(super_frame_even, message(input, 'x', 2800); cut_into(input, 1400))
+EDIT(super_frame_one, message(input, 'x', 100); cut_into(input, 1400))
+EDIT(super_frame_one_byte_each, message(input, 'x', 128); cut_into(input, 1))
+EDIT(super_frame_129, message(input, 'x', 129); cut_into(input, 1))
+EDIT(super_frame_no_payload, message(input, 'x', 0); cut_into(input, 1400))
+EDIT(super_frame_no_size, message(input, 'x', 2900); cut_into(input, 0))
+EDIT(super_frame_padded, message(input, 'x', 2900); frame_pad(frame, 6, 0); cut_into(input, 1400))
+EDIT(super_frame_other, message(input, 'x', 2900); cut_into(input, 1400); input->super_frame = VMN_SUPER_OTHER)
+EDIT(super_frame_port, talk_to(input, ENDPOINT_ADDRESS, ENDPOINT_PORT + 1); cut_into(input, 100))
+EDIT(super_frame_offload, message(input, 'x', 2900); cut_into(input, 1400); input->pending_checksum_offset = AT_UDP_DESTINATION)
+EDIT(super_frame_fits, message(input, 'x', 2900); cut_into(input, 1472); input->policy.max_packet_bytes = 1500)
+EDIT(super_frame_too_big, message(input, 'x', 2900); cut_into(input, 1473); input->policy.max_packet_bytes = 1500)
+EDIT(strict_super_frame, strict_messages(input, 1440, 2))
+EDIT(strict_super_frame_shorter_end, strict_messages(input, 1440, 1); append_message(input, 4, 32))
+EDIT(strict_super_frame_many, strict_messages(input, 64, 128))
+EDIT(strict_super_frame_first, strict_messages(input, 1440, 2); frame->bytes[AT_PAYLOAD] = 9)
+EDIT(strict_super_frame_second, strict_messages(input, 1440, 2); frame->bytes[AT_PAYLOAD + 1440] = 'x')
+EDIT(strict_super_frame_reserved, strict_messages(input, 64, 128); frame->bytes[AT_PAYLOAD + 64 * 127 + 3] = 1)
+EDIT(strict_super_frame_odd_end, strict_messages(input, 1440, 1); append_message(input, 4, 33))
+EDIT(strict_super_frame_scrap, strict_messages(input, 1440, 1); append_message(input, 4, 3))
+
+/* Size */
+EDIT(size_at_limit, message(input, 'x', 1472); input->policy.max_packet_bytes = 1500)
+EDIT(size_over_limit, message(input, 'x', 1473); input->policy.max_packet_bytes = 1500)
+EDIT(size_padding_is_free, message(input, 'x', 1472); frame_pad(frame, 4, 0); input->policy.max_packet_bytes = 1500)
+EDIT(size_of_tcp, message(input, 'x', 1473); protocol(input, 6); input->policy.max_packet_bytes = 1500)
+EDIT(size_before_address, talk_to(input, ADDRESS(8, 8, 8, 8), 53); input->policy.max_packet_bytes = 100)
+
+/* Modes: a sampled policy draws all or nothing, so that no dice are in the verdict */
+EDIT(conntrack_first, input->policy.mode = VMN_MODE_CONNTRACK; input->policy.generation = 1000)
+EDIT(conntrack_wrong_port, conntrack_first(input); talk_to(input, ENDPOINT_ADDRESS, ENDPOINT_PORT + 1))
+EDIT(conntrack_previous, conntrack_first(input); set_previous(input, 3600 * SECOND_NS); talk_to(input, PREVIOUS_ADDRESS, PREVIOUS_PORT))
+EDIT(conntrack_strict, conntrack_first(input); input->policy.generation = 1001; strict_message(input, 'x', 5))
+EDIT(unsampled, input->policy.mode = VMN_MODE_SAMPLED)
+EDIT(unsampled_anywhere, unsampled(input); talk_to(input, ADDRESS(8, 8, 8, 8), 53))
+EDIT(unsampled_tcp, unsampled(input); protocol(input, 6))
+EDIT(unsampled_icmp, unsampled(input); protocol(input, 1))
+EDIT(unsampled_bent_udp, unsampled(input); put16(frame, AT_UDP_LENGTH, 7))
+EDIT(unsampled_spoofed, unsampled(input); set_address(input, direction_of(input) == FROM ? AT_IP_SOURCE : AT_IP_DESTINATION, ADDRESS(100, 64, 0, 8)))
+EDIT(unsampled_mac, unsampled(input); frame->bytes[11] ^= 1)
+EDIT(unsampled_fragment, unsampled(input); set16(input, AT_IP_FRAGMENT, 0x2000))
+EDIT(unsampled_options, unsampled(input); frame_push_options(frame, 1))
+EDIT(unsampled_ipv6, unsampled(input); ethertype(input, 0x86dd))
+EDIT(unsampled_too_big, unsampled(input); size_over_limit(input))
+EDIT(unsampled_tcp_offload, unsampled(input); message(input, 'x', 100); protocol(input, 6); input->pending_checksum_offset = AT_IP + 20 + 16)
+EDIT(unsampled_offload_elsewhere, unsampled(input); input->pending_checksum_offset = AT_IP_SOURCE)
+EDIT(unsampled_tcp_offload_elsewhere, unsampled(input); message(input, 'x', 100); protocol(input, 6); input->pending_checksum_offset = AT_IP_SOURCE)
+EDIT(unsampled_quarantined, unsampled(input); input->policy.flags = VMN_POLICY_QUARANTINED)
+EDIT(unsampled_super_frame, unsampled(input); super_frame_other(input))
+EDIT(sampled, unsampled(input); input->policy.sample_per_million = VMN_MILLION)
+EDIT(sampled_anywhere, sampled(input); talk_to(input, ADDRESS(8, 8, 8, 8), 53))
+EDIT(sampled_tcp, sampled(input); protocol(input, 6))
+EDIT(mode_next, input->policy.mode = VMN_MODE_SAMPLED + 1)
+
+/* Audit */
+EDIT(audit_nothing_wrong, input->policy.flags = VMN_POLICY_AUDIT)
+EDIT(audit_port, audit_nothing_wrong(input); talk_to(input, ENDPOINT_ADDRESS, ENDPOINT_PORT + 1))
+EDIT(audit_tcp, audit_nothing_wrong(input); protocol(input, 6))
+EDIT(audit_strict, audit_nothing_wrong(input); strict_message(input, 'x', 9))
+EDIT(audit_quarantined, input->policy.flags = VMN_POLICY_AUDIT | VMN_POLICY_QUARANTINED)
+EDIT(audit_spoofed, audit_nothing_wrong(input); set_address(input, direction_of(input) == FROM ? AT_IP_SOURCE : AT_IP_DESTINATION, ADDRESS(100, 64, 0, 8)))
+EDIT(audit_mac, audit_nothing_wrong(input); frame->bytes[11] ^= 1)
+EDIT(audit_fragment, audit_nothing_wrong(input); set16(input, AT_IP_FRAGMENT, 0x2000))
+EDIT(audit_ipv6, audit_nothing_wrong(input); ethertype(input, 0x86dd))
+EDIT(audit_offload, audit_nothing_wrong(input); input->pending_checksum_offset = AT_UDP_DESTINATION)
 
 /* The far side */
 EDIT(internet, talk_to(input, ADDRESS(8, 8, 8, 8), ENDPOINT_PORT))
@@ -329,6 +427,7 @@ EDIT(strict_response_148, strict_message(input, 2, 148))
 EDIT(strict_cookie_92, strict_message(input, 3, 92))
 EDIT(strict_data_16, strict_message(input, 4, 16))
 EDIT(strict_data_33, strict_message(input, 4, 33))
+EDIT(strict_data_607, strict_message(input, 4, 607))
 EDIT(strict_empty, strict_message(input, 0, 0))
 EDIT(strict_one_byte, strict_message(input, 4, 1))
 EDIT(strict_three_bytes, strict_message(input, 4, 3); frame_pad(frame, 15, 0))
@@ -354,6 +453,8 @@ const struct test_case CASES[] = {
 	BOTH(ALLOWED, EVERYWHERE, "[SB-8] strict: cookie", strict_cookie),
 	BOTH(ALLOWED, EVERYWHERE, "[SB-8] strict: keepalive", strict_keepalive),
 	BOTH(ALLOWED, EVERYWHERE, "[SB-8] strict: data", strict_data),
+	BOTH(ALLOWED, EVERYWHERE, "[SB-8] strict: a full packet of a tunnel with MTU 1420", strict_full_packet),
+	BOTH(ALLOWED, EVERYWHERE, "[SB-8] strict: a full packet of the smallest tunnel and a byte", strict_odd_at_least),
 	BOTH(ALLOWED, OFFLOADED, "[SB-5] UDP checksum left to the host", offload_udp_checksum),
 	BOTH(ALLOWED_PREVIOUS, EVERYWHERE, "[AL-2] previous endpoint within its grace", previous_alive),
 	BOTH(ALLOWED, EVERYWHERE, "[AL-2] current endpoint beside a previous one", current_beside_previous),
@@ -371,6 +472,7 @@ const struct test_case CASES[] = {
 	BOTH(POLICY_ABI, EVERYWHERE, "[AL-1] policy of zeros", abi_zero),
 	BOTH(POLICY_ABI, EVERYWHERE, "[AL-1] policy of another ABI", abi_next),
 	BOTH(POLICY_ABI, EVERYWHERE, "[AL-1] mode not known", mode_unknown),
+	BOTH(POLICY_ABI, EVERYWHERE, "[AL-1] mode not known yet", mode_next),
 	BOTH(POLICY_ABI, EVERYWHERE, "[AL-1] flag not known", flag_unknown),
 	BOTH(QUARANTINED, EVERYWHERE, "[AL-1] quarantined", quarantined),
 	CASE(FROM, QUARANTINED, EVERYWHERE, "[AL-1] quarantined, ARP", quarantined_arp),
@@ -528,8 +630,74 @@ const struct test_case CASES[] = {
 	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[SB-5] the host shall write into the payload", offload_to_payload),
 	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[SB-5] the host shall write one byte beside", offload_next_to_checksum),
 	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[SB-5] the host shall write far into the frame", offload_far),
-	BOTH(SUPER_FRAME, EVERYWHERE, "[SB-5] super-frame", super_frame),
-	BOTH(SUPER_FRAME, EVERYWHERE, "[SB-5] super-frame of data messages", strict_super_frame),
+	BOTH(ALLOWED, OFFLOADED, "[SB-5] super-frame", super_frame),
+	BOTH(ALLOWED, OFFLOADED, "[SB-5] super-frame of equal packets", super_frame_even),
+	BOTH(ALLOWED, ON_HOST, "[SB-5] super-frame of one packet", super_frame_one),
+	BOTH(ALLOWED, ON_HOST, "[SB-5] super-frame of 128 packets", super_frame_one_byte_each),
+	BOTH(SUPER_FRAME, ON_HOST, "[SB-5] super-frame of 129 packets", super_frame_129),
+	BOTH(SUPER_FRAME, ON_HOST, "[SB-5] super-frame with nothing to cut", super_frame_no_payload),
+	BOTH(SUPER_FRAME, ON_HOST, "[SB-5] super-frame that is never cut", super_frame_no_size),
+	BOTH(SUPER_FRAME, OFFLOADED, "[SB-5] super-frame whose padding would become a packet", super_frame_padded),
+	BOTH(SUPER_FRAME, EVERYWHERE, "[SB-5] super-frame of another kind", super_frame_other),
+	BOTH(PROTOCOL, NOT_ON_TAP, "[SB-5] super-frame of TCP", super_frame_tcp),
+	CASE(FROM, DESTINATION_PORT, OFFLOADED, "[SB-5] super-frame to another port", super_frame_port),
+	CASE(TO, SOURCE_PORT, OFFLOADED, "[SB-5] super-frame from another port", super_frame_port),
+	BOTH(CHECKSUM_OFFLOAD, ON_HOST, "[SB-5] super-frame with a checksum elsewhere", super_frame_offload),
+	BOTH(ALLOWED, OFFLOADED, "[SB-5] super-frame whose packets just fit", super_frame_fits),
+	BOTH(PACKET_TOO_BIG, OFFLOADED, "[SB-5] super-frame whose packets are too big", super_frame_too_big),
+	BOTH(ALLOWED, OFFLOADED, "[SB-5] strict: super-frame of data messages", strict_super_frame),
+	BOTH(ALLOWED, OFFLOADED, "[SB-5] strict: super-frame with a shorter end", strict_super_frame_shorter_end),
+	BOTH(ALLOWED, ON_HOST, "[SB-5] strict: super-frame of 128 data messages", strict_super_frame_many),
+	BOTH(NOT_WIREGUARD, OFFLOADED, "[SB-5] strict: super-frame whose first packet is something else", strict_super_frame_first),
+	BOTH(NOT_WIREGUARD, OFFLOADED, "[SB-5] strict: super-frame whose second packet is something else", strict_super_frame_second),
+	BOTH(NOT_WIREGUARD, ON_HOST, "[SB-5] strict: super-frame whose 128th packet is something else", strict_super_frame_reserved),
+	BOTH(NOT_WIREGUARD, OFFLOADED, "[SB-5] strict: super-frame with an odd end", strict_super_frame_odd_end),
+	BOTH(NOT_WIREGUARD, OFFLOADED, "[SB-5] strict: super-frame that ends in a scrap", strict_super_frame_scrap),
+
+	BOTH(ALLOWED, EVERYWHERE, "[SB-5] as big as it may be", size_at_limit),
+	BOTH(PACKET_TOO_BIG, EVERYWHERE, "[SB-5] one byte too big", size_over_limit),
+	BOTH(ALLOWED, EVERYWHERE, "[SB-5] padding does not count", size_padding_is_free),
+	BOTH(PACKET_TOO_BIG, EVERYWHERE, "[SB-5] too big, and TCP", size_of_tcp),
+	BOTH(PACKET_TOO_BIG, EVERYWHERE, "[SB-5] too big, and for somebody else", size_before_address),
+
+	BOTH(ALLOWED, ON_HOST, "[FS-2] conntrack: the first frame of a flow", conntrack_first),
+	CASE(FROM, DESTINATION_PORT, EVERYWHERE, "[FS-2] conntrack: a flow to another port", conntrack_wrong_port),
+	CASE(TO, SOURCE_PORT, EVERYWHERE, "[FS-2] conntrack: a flow from another port", conntrack_wrong_port),
+	BOTH(ALLOWED_PREVIOUS, EVERYWHERE, "[FS-2] conntrack: the previous endpoint", conntrack_previous),
+	BOTH(NOT_WIREGUARD, EVERYWHERE, "[FS-2] conntrack: a flow that begins with something else", conntrack_strict),
+	BOTH(ALLOWED_UNSAMPLED, EVERYWHERE, "[FS-3] not drawn", unsampled),
+	BOTH(ALLOWED_UNSAMPLED, EVERYWHERE, "[FS-3] not drawn: DNS somewhere", unsampled_anywhere),
+	BOTH(ALLOWED_UNSAMPLED, EVERYWHERE, "[FS-3] not drawn: TCP", unsampled_tcp),
+	BOTH(ALLOWED_UNSAMPLED, EVERYWHERE, "[FS-3] not drawn: ICMP", unsampled_icmp),
+	BOTH(ALLOWED_UNSAMPLED, EVERYWHERE, "[FS-3] not drawn: a bent UDP header", unsampled_bent_udp),
+	CASE(FROM, SOURCE_ADDRESS, EVERYWHERE, "[FS-3] [SB-1] not drawn, and a spoofed source", unsampled_spoofed),
+	CASE(TO, DESTINATION_ADDRESS, EVERYWHERE, "[FS-3] not drawn, and for another VM", unsampled_spoofed),
+	BOTH(SOURCE_MAC, EVERYWHERE, "[FS-3] [SB-1] not drawn, and a spoofed MAC", unsampled_mac),
+	BOTH(IP_FRAGMENT, EVERYWHERE, "[FS-3] [SB-2] not drawn, and a fragment", unsampled_fragment),
+	BOTH(IP_OPTIONS, EVERYWHERE, "[FS-3] [SB-3] not drawn, and options", unsampled_options),
+	BOTH(IPV6, EVERYWHERE, "[FS-3] [SB-6] not drawn, and IPv6", unsampled_ipv6),
+	BOTH(PACKET_TOO_BIG, EVERYWHERE, "[FS-3] [SB-5] not drawn, and too big", unsampled_too_big),
+	BOTH(ALLOWED_UNSAMPLED, ON_HOST, "[FS-3] not drawn: TCP with its checksum pending", unsampled_tcp_offload),
+	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[FS-3] [SB-5] not drawn, and the host shall write into its source", unsampled_offload_elsewhere),
+	BOTH(PROTOCOL, OFFLOADED, "[FS-3] [SB-5] not drawn, TCP, and the host shall write into its source", unsampled_tcp_offload_elsewhere),
+	BOTH(QUARANTINED, EVERYWHERE, "[FS-3] not drawn, and quarantined", unsampled_quarantined),
+	BOTH(ALLOWED_UNSAMPLED, NOT_ON_TAP, "[FS-3] not drawn: a super-frame", unsampled_super_frame),
+	BOTH(ALLOWED, EVERYWHERE, "[FS-3] drawn", sampled),
+	CASE(FROM, DESTINATION_ADDRESS, EVERYWHERE, "[FS-3] drawn: DNS somewhere", sampled_anywhere),
+	CASE(TO, SOURCE_ADDRESS, EVERYWHERE, "[FS-3] drawn: DNS from somewhere", sampled_anywhere),
+	BOTH(PROTOCOL, EVERYWHERE, "[FS-3] drawn: TCP", sampled_tcp),
+	BOTH(ALLOWED, EVERYWHERE, "[EB-2] audit: nothing wrong", audit_nothing_wrong),
+	CASE(FROM, DESTINATION_PORT, EVERYWHERE | AUDITED, "[EB-2] audit: another port", audit_port),
+	CASE(TO, SOURCE_PORT, EVERYWHERE | AUDITED, "[EB-2] audit: another port", audit_port),
+	BOTH(PROTOCOL, EVERYWHERE | AUDITED, "[EB-2] audit: TCP", audit_tcp),
+	BOTH(NOT_WIREGUARD, EVERYWHERE | AUDITED, "[EB-2] audit: strict", audit_strict),
+	BOTH(QUARANTINED, EVERYWHERE, "[EB-2] audit: quarantined all the same", audit_quarantined),
+	CASE(FROM, SOURCE_ADDRESS, EVERYWHERE, "[SB-1] audit: a spoofed source", audit_spoofed),
+	CASE(TO, DESTINATION_ADDRESS, EVERYWHERE, "[SB-10] audit: for another VM", audit_spoofed),
+	BOTH(SOURCE_MAC, EVERYWHERE, "[SB-1] audit: a spoofed MAC", audit_mac),
+	BOTH(IP_FRAGMENT, EVERYWHERE, "[SB-2] audit: a fragment", audit_fragment),
+	BOTH(IPV6, EVERYWHERE, "[SB-6] audit: IPv6", audit_ipv6),
+	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[SB-5] audit: the host shall write into the destination port", audit_offload),
 
 	CASE(FROM, DESTINATION_ADDRESS, EVERYWHERE, "[AL-2] right port, wrong address", internet),
 	CASE(FROM, DESTINATION_ADDRESS, EVERYWHERE, "[SB-7] DNS", dns),
@@ -574,6 +742,7 @@ const struct test_case CASES[] = {
 	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: cookie of 92", strict_cookie_92),
 	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: data of 16", strict_data_16),
 	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: data of 33", strict_data_33),
+	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: data of 607", strict_data_607),
 	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: nothing", strict_empty),
 	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: one byte", strict_one_byte),
 	BOTH(NOT_WIREGUARD, EVERYWHERE, "[SB-8] strict: head ends in the padding", strict_three_bytes),
@@ -591,11 +760,13 @@ void case_input(const struct test_case *test_case, struct input *input)
 	test_case->edit(input);
 }
 
-enum vmn_reason input_judge(const struct input *input, int direction, uint64_t now_ns)
+struct vmn_judgement input_judge_with(struct vmn_flows *flows, const struct input *input, int direction,
+                                      uint64_t now_ns)
 {
 	const struct vmn_policy *policy = input->no_policy ? NULL : &input->policy;
 	uint8_t *data = malloc(input->frame.length), *data_end = data + input->frame.length;
-	enum vmn_reason reason;
+	struct vmn_whole_frame whole = {data, data_end};
+	struct vmn_judgement judgement;
 	struct vmn_meta meta;
 
 	/* A block of exactly the frame's length: the sanitizer sees the first byte read past it. */
@@ -603,15 +774,33 @@ enum vmn_reason input_judge(const struct input *input, int direction, uint64_t n
 
 	memset(&meta, 0, sizeof(meta));
 	meta.now_ns = now_ns;
+	meta.nonce = input->nonce;
 	meta.frame_bytes = input->frame.length;
 	meta.pending_checksum_offset = input->pending_checksum_offset;
 	meta.vlan_in_metadata = input->vlan_in_metadata;
 	meta.super_frame = input->super_frame;
+	meta.segment_bytes = input->segment_bytes;
 	meta.own_answer = input->own_answer;
-	reason = direction == FROM ? vmn_judge_from_vm(policy, &meta, data, data_end)
-	                           : vmn_judge_to_vm(policy, &meta, data, data_end);
+	meta.flows = flows;
+	meta.whole = &whole;
+	/* What is recognised as plain is what the rules let pass as ALLOWED; they are asked without a flow table to fill. */
+	if (vmn_is_plain(policy, &meta, (__u32)direction, data, data_end)) {
+		meta.flows = NULL;
+		judgement = vmn_judge_by_rules(policy, &meta, (__u32)direction, data, data_end);
+		if (judgement.reason != VMN_REASON_ALLOWED || judgement.audited) {
+			fprintf(stderr, "plain, and the rules say %s\n", reason_name(judgement.reason));
+			abort();
+		}
+		meta.flows = flows;
+	}
+	judgement = vmn_judge(policy, &meta, (__u32)direction, data, data_end);
 	free(data);
-	return reason;
+	return judgement;
+}
+
+enum vmn_reason input_judge(const struct input *input, int direction, uint64_t now_ns)
+{
+	return input_judge_with(NULL, input, direction, now_ns).reason;
 }
 
 const char *reason_name(unsigned int reason)
@@ -632,4 +821,10 @@ void check_reason(unsigned int actual, enum vmn_reason expected)
 	if (actual != expected)
 		snprintf(check_failure, sizeof(check_failure), "judged %s, expected %s", reason_name(actual),
 		         reason_name(expected));
+}
+
+void check_audited(bool actual, const struct test_case *test_case)
+{
+	if (actual != ((test_case->venues & AUDITED) != 0))
+		snprintf(check_failure, sizeof(check_failure), actual ? "audited: it passes" : "not audited: it is dropped");
 }

@@ -18,16 +18,19 @@ struct input {
 	int64_t previous_left_ns; /* how long the previous endpoint still lives, seen from the judgement */
 	struct frame frame;
 	bool vlan_in_metadata;
-	bool super_frame;
+	uint8_t super_frame; /* VMN_SUPER_… */
+	uint32_t segment_bytes;
 	bool own_answer;
 	uint32_t pending_checksum_offset;
+	uint64_t nonce; /* the kernel takes its own */
 };
 
-enum venue {
+enum venues {
 	ON_HOST = 1 << 0,
 	IN_TEST_RUN = 1 << 1,
 	ON_TAP = 1 << 2,
 	EVERYWHERE = ON_HOST | IN_TEST_RUN | ON_TAP,
+	AUDITED = 1 << 3, /* not a venue: the frame passes although its reason drops */
 };
 
 struct test_case {
@@ -43,12 +46,23 @@ extern const unsigned int CASE_COUNT;
 
 void case_input(const struct test_case *test_case, struct input *input);
 
-/* The host library's verdict. `now_ns` is the same clock that input->policy.previous_until_ns was set by. */
+static inline bool case_passes(const struct test_case *test_case)
+{
+	return !vmn_is_drop(test_case->reason) || test_case->venues & AUDITED;
+}
+
+/*
+ * The host library's verdict. `now_ns` is the same clock that input->policy.previous_until_ns was set by; `flows` may be
+ * NULL.
+ */
+struct vmn_judgement input_judge_with(struct vmn_flows *flows, const struct input *input, int direction,
+                                      uint64_t now_ns);
 enum vmn_reason input_judge(const struct input *input, int direction, uint64_t now_ns);
 
 const char *reason_name(unsigned int reason);
 
 /* Fails the running test unless the two are the same. */
 void check_reason(unsigned int actual, enum vmn_reason expected);
+void check_audited(bool actual, const struct test_case *test_case);
 
 #endif

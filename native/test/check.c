@@ -24,17 +24,31 @@ void check_begin(void)
 	printf("[");
 }
 
-void check_finish(const char *name, const char *where)
+static void print_result(const char *name, const char *where)
 {
 	printf("%s\n  {\"name\": \"", first ? "" : ",");
 	print_text(name);
 	print_text(where);
 	printf("\", \"failure\": \"");
 	print_text(check_failure);
-	printf("\"}");
+	printf("\"");
 	first = false;
 	failures += check_failure[0] != 0;
 	check_failure[0] = 0;
+}
+
+void check_finish(const char *name, const char *where)
+{
+	print_result(name, where);
+	printf("}");
+}
+
+void check_skip(const char *name, const char *where, const char *reason)
+{
+	print_result(name, where);
+	printf(", \"skipped\": \"");
+	print_text(reason);
+	printf("\"}");
 }
 
 int check_end(void)

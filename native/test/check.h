@@ -37,6 +37,9 @@ extern char check_failure[512];
 /* Prints the running test's result under this name and forgets its failure. `where` is appended to the name. */
 void check_finish(const char *name, const char *where);
 
+/* The same for a test that could not be done here, and why. */
+void check_skip(const char *name, const char *where, const char *reason);
+
 /* Around all results: the brackets of the array. The end returns the exit code: 0 all passed, 1 not. */
 void check_begin(void);
 int check_end(void);

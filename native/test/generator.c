@@ -40,8 +40,23 @@ void generate_policy(struct generator *generator, struct input *input)
 	policy->generation = next(generator);
 	input->no_policy = one_in(generator, 24);
 	input->previous_left_ns = 0;
+	policy->secret[0] = next(generator);
+	policy->secret[1] = next(generator);
 	if (one_in(generator, 2))
 		policy->flags |= VMN_POLICY_STRICT_WIREGUARD;
+	if (one_in(generator, 6))
+		policy->flags |= VMN_POLICY_AUDIT;
+	if (one_in(generator, 4))
+		policy->max_packet_bytes = one_in(generator, 2) ? 1500 : below(generator, 3000);
+	switch (below(generator, 4)) {
+	case 0:
+		policy->mode = VMN_MODE_CONNTRACK;
+		break;
+	case 1:
+		policy->mode = VMN_MODE_SAMPLED;
+		policy->sample_per_million = below(generator, VMN_MILLION + 1);
+		break;
+	}
 	if (one_in(generator, 2)) {
 		policy->previous.address_be = one_in(generator, 4) ? ENDPOINT_ADDRESS : PREVIOUS_ADDRESS;
 		policy->previous.port_be = VMN_NET16(PREVIOUS_PORT);
@@ -55,7 +70,7 @@ void generate_policy(struct generator *generator, struct input *input)
 		policy->abi = below(generator, 4);
 		break;
 	case 2:
-		policy->mode = below(generator, 3);
+		policy->mode = below(generator, 6);
 		break;
 	case 3:
 		policy->flags |= 1u << below(generator, 32);
@@ -65,6 +80,12 @@ void generate_policy(struct generator *generator, struct input *input)
 		break;
 	case 5:
 		policy->endpoint.port_be = 0;
+		break;
+	case 8:
+		policy->sample_per_million = VMN_MILLION + below(generator, 2);
+		break;
+	case 9:
+		policy->violation_threshold = below(generator, 2);
 		break;
 	case 6:
 		policy->guest_address_be = (uint32_t)next(generator);
@@ -107,6 +128,12 @@ static void generate_udp(struct generator *generator, int direction, struct inpu
 	if (type == 4 && !one_in(generator, 4))
 		bytes = 32 + 16 * below(generator, 80);
 	frame_udp(&input->frame, policy, direction, address, port, type, bytes);
+	/* A few ports of the guest, so that flows come back. */
+	if (!one_in(generator, 4)) {
+		put16(&input->frame, direction == VMN_DIRECTION_FROM_VM ? AT_UDP_SOURCE : AT_UDP_DESTINATION,
+		      (uint16_t)(40000 + below(generator, 8)));
+		frame_fix_checksum(&input->frame);
+	}
 }
 
 static void generate_arp(struct generator *generator, int direction, struct input *input)
@@ -243,7 +270,8 @@ void generate_frame(struct generator *generator, int direction, struct input *in
 	uint32_t count = PICK(generator, edits);
 
 	input->vlan_in_metadata = one_in(generator, 32);
-	input->super_frame = one_in(generator, 16);
+	input->super_frame = one_in(generator, 16) ? VMN_SUPER_OTHER : VMN_SUPER_NONE;
+	input->segment_bytes = input->super_frame ? 1 + below(generator, 1500) : 0;
 	input->own_answer = false;
 	input->pending_checksum_offset = 0;
 	generate_kind(generator, direction, input);

@@ -7,11 +7,13 @@
 #include "vmn/frame.h"
 #include "vmn/parse.h"
 #include "vmn/reason.h"
+#include "vmn/report.h"
 #include "vmn/verdict.h"
 #include "vmn/wireguard.h"
 
 extern "C" int vmn_headers_cxx_judge(const vmn_policy *policy, const vmn_meta *meta, const __u8 *data,
                                      const __u8 *data_end)
 {
-	return vmn_judge_from_vm(policy, meta, data, data_end) + vmn_judge_to_vm(policy, meta, data, data_end);
+	return vmn_judge(policy, meta, VMN_DIRECTION_FROM_VM, data, data_end).reason +
+	       vmn_judge(policy, meta, VMN_DIRECTION_TO_VM, data, data_end).reason;
 }

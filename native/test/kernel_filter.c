@@ -103,6 +103,7 @@ void kernel_filter_load(struct kernel_filter *filter, const char *path)
 	filter->program[VMN_DIRECTION_TO_VM] = program_fd(filter, "vmn_to_vm");
 	filter->policy_slot = map_fd(filter, "policy_slot");
 	filter->counters = map_fd(filter, "counters");
+	filter->state = map_fd(filter, "state");
 	filter->events = map_fd(filter, "events");
 	for (int direction = 0; direction <= 1; direction++)
 		filter->shaped[direction] = load_shaping_program(filter->program[direction]);
@@ -155,7 +156,7 @@ void kernel_filter_run(struct kernel_filter *filter, int direction, const struct
 	context.mark = input->own_answer ? VMN_MARK_ANSWER : 0;
 	context.cb[0] = 0xffffffffu;
 	if (input->super_frame) {
-		context.gso_size = 1400;
+		context.gso_size = input->segment_bytes;
 		context.gso_segs = 2;
 	}
 	if (input->vlan_in_metadata) {
@@ -174,15 +175,17 @@ void kernel_filter_run(struct kernel_filter *filter, int direction, const struct
 	}
 	outcome->action = (int)options.retval;
 	outcome->reason = context.cb[0];
+	outcome->nonce = context.cb[1] | (uint64_t)context.cb[2] << 32;
+	outcome->audited = context.cb[3];
 	outcome->mark = context.mark;
 	outcome->length = options.data_size_out;
 }
 
-struct vmn_counter kernel_filter_counter(struct kernel_filter *filter, int direction, unsigned int reason)
+struct vmn_counter kernel_filter_counter(struct kernel_filter *filter, int block, unsigned int reason)
 {
 	int cpus = libbpf_num_possible_cpus();
 	struct vmn_counter *by_cpu = calloc((size_t)cpus, sizeof(*by_cpu));
-	uint32_t slot = (uint32_t)direction * VMN_REASON_SLOTS + reason;
+	uint32_t slot = (uint32_t)block * VMN_REASON_SLOTS + reason;
 	struct vmn_counter sum = {0};
 
 	if (!by_cpu || bpf_map_lookup_elem(filter->counters, &slot, by_cpu))
@@ -193,4 +196,30 @@ struct vmn_counter kernel_filter_counter(struct kernel_filter *filter, int direc
 	}
 	free(by_cpu);
 	return sum;
+}
+
+/* The map's value: a lock, and what it guards. */
+struct guarded {
+	uint32_t lock, reserved;
+	struct vmn_state state;
+};
+
+struct vmn_state kernel_filter_state(struct kernel_filter *filter)
+{
+	struct guarded guarded;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(filter->state, &zero, &guarded))
+		die("state");
+	return guarded.state;
+}
+
+void kernel_filter_forget(struct kernel_filter *filter)
+{
+	struct guarded guarded;
+	uint32_t zero = 0;
+
+	memset(&guarded, 0, sizeof(guarded));
+	if (bpf_map_update_elem(filter->state, &zero, &guarded, BPF_ANY))
+		die("state");
 }

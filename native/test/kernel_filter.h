@@ -15,6 +15,7 @@ struct kernel_filter {
 	int shaped[2];  /* the same, behind a program that shapes the frame as BPF_PROG_TEST_RUN cannot */
 	int policy_slot;
 	int counters;
+	int state;
 	int events;
 };
 
@@ -23,6 +24,8 @@ struct outcome {
 	int error; /* errno of the call; the rest is unset then */
 	int action;
 	unsigned int reason;
+	bool audited;
+	uint64_t nonce; /* that the program took; 0 unless in mode Sampled */
 	uint32_t mark;
 	uint32_t length;
 	uint8_t bytes[FRAME_BYTES_MAX + 256];
@@ -38,8 +41,12 @@ void kernel_filter_set_policy(struct kernel_filter *filter, const struct vmn_pol
 /* Runs the program on the input's frame. Its policy is not looked at: set it before. */
 void kernel_filter_run(struct kernel_filter *filter, int direction, const struct input *input, struct outcome *outcome);
 
-/* Sums over CPUs. */
-struct vmn_counter kernel_filter_counter(struct kernel_filter *filter, int direction, unsigned int reason);
+/* Sums over CPUs. `block`: a direction, or 2 + direction for audited frames. */
+struct vmn_counter kernel_filter_counter(struct kernel_filter *filter, int block, unsigned int reason);
+
+/* Limits and violations; `forget` starts them anew. */
+struct vmn_state kernel_filter_state(struct kernel_filter *filter);
+void kernel_filter_forget(struct kernel_filter *filter);
 
 uint64_t monotonic_ns(void);
 

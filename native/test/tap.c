@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
@@ -30,8 +31,10 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-/* As long as the frames of a super-frame are after it was cut. */
-#define SEGMENT_BYTES 1400
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 static void die(const char *what)
 {
@@ -80,6 +83,7 @@ static void open_guest_side(struct tap *tap)
 		die("/dev/net/tun");
 	if (ioctl(tap->guest, TUNSETIFF, &request))
 		die("TUNSETIFF");
+	tap->takes_udp_segments = !ioctl(tap->guest, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6);
 	/* What QEMU asks for when the guest can take checksums and segments that are left to it. */
 	if (ioctl(tap->guest, TUNSETOFFLOAD, TUN_F_CSUM))
 		die("TUNSETOFFLOAD");
@@ -97,6 +101,50 @@ static void open_host_side(struct tap *tap)
 		die("packet socket");
 }
 
+/* So that both ways can be tried on one kernel. */
+static bool wants_clsact(void)
+{
+	const char *wanted = getenv("VMN_TEST_HOOK");
+
+	return wanted && !strcmp(wanted, "clsact");
+}
+
+/* False when this kernel has no tcx (before 6.6). */
+static bool attach_by_tcx(struct tap *tap, const struct kernel_filter *filter)
+{
+	int index = (int)tap->ifindex;
+
+	tap->links[0] = bpf_link_create(filter->program[VMN_DIRECTION_FROM_VM], index, TCX_INGRESS, NULL);
+	if (tap->links[0] < 0 && errno == EINVAL)
+		return false;
+	tap->links[1] = bpf_link_create(filter->program[VMN_DIRECTION_TO_VM], index, TCX_EGRESS, NULL);
+	if (tap->links[0] < 0 || tap->links[1] < 0)
+		die("tcx link");
+	return true;
+}
+
+/* A filter of clsact goes with its interface, and that with the process. */
+static void attach_by_clsact(const struct tap *tap, const struct kernel_filter *filter)
+{
+	static const enum bpf_tc_attach_point points[] = {
+		[VMN_DIRECTION_FROM_VM] = BPF_TC_INGRESS,
+		[VMN_DIRECTION_TO_VM] = BPF_TC_EGRESS,
+	};
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)tap->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int error = bpf_tc_hook_create(&hook);
+
+	for (int direction = 0; direction <= 1 && !error; direction++) {
+		LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = 1, .prog_fd = filter->program[direction]);
+
+		hook.attach_point = points[direction];
+		error = bpf_tc_attach(&hook, &options);
+	}
+	if (error) {
+		errno = -error;
+		die("clsact filter (sch_ingress, cls_bpf?)");
+	}
+}
+
 void tap_open(struct tap *tap, struct kernel_filter *filter)
 {
 	if (unshare(CLONE_NEWNET))
@@ -105,10 +153,12 @@ void tap_open(struct tap *tap, struct kernel_filter *filter)
 	silence_ipv6();
 	configure(tap);
 	open_host_side(tap);
-	tap->links[0] = bpf_link_create(filter->program[VMN_DIRECTION_FROM_VM], (int)tap->ifindex, TCX_INGRESS, NULL);
-	tap->links[1] = bpf_link_create(filter->program[VMN_DIRECTION_TO_VM], (int)tap->ifindex, TCX_EGRESS, NULL);
-	if (tap->links[0] < 0 || tap->links[1] < 0)
-		die("tcx link (Linux 6.6?)");
+	if (!wants_clsact() && attach_by_tcx(tap, filter)) {
+		tap->hook = "tcx";
+		return;
+	}
+	attach_by_clsact(tap, filter);
+	tap->hook = "clsact";
 }
 
 static struct virtio_net_hdr offload_header(const struct input *input)
@@ -125,11 +175,18 @@ static struct virtio_net_hdr offload_header(const struct input *input)
 		header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		header.csum_start = AT_UDP;
 		header.csum_offset = AT_UDP_CHECKSUM - AT_UDP;
-		header.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
-		header.gso_size = SEGMENT_BYTES;
+		header.gso_type = input->super_frame == VMN_SUPER_UDP ? VIRTIO_NET_HDR_GSO_UDP_L4 : VIRTIO_NET_HDR_GSO_UDP;
+		header.gso_size = (__u16)input->segment_bytes;
 		header.hdr_len = AT_PAYLOAD;
 	}
 	return header;
+}
+
+const char *tap_cannot(const struct tap *tap, const struct input *input)
+{
+	if (input->super_frame == VMN_SUPER_UDP && !tap->takes_udp_segments)
+		return "taps take UDP segments since Linux 6.2";
+	return NULL;
 }
 
 int tap_send(struct tap *tap, int direction, const struct input *input)

@@ -19,11 +19,15 @@ static void run_table(const struct test *tests)
 
 static void run_case(const struct test_case *test_case)
 {
+	struct vmn_judgement judgement;
 	struct input input;
 
 	case_input(test_case, &input);
 	input.policy.previous_until_ns = NOW_NS + (uint64_t)input.previous_left_ns;
-	check_reason(input_judge(&input, test_case->direction, NOW_NS), test_case->reason);
+	judgement = input_judge_with(NULL, &input, test_case->direction, NOW_NS);
+	check_reason(judgement.reason, test_case->reason);
+	if (!check_failure[0])
+		check_audited(judgement.audited, test_case);
 	check_finish(test_case->name, test_case->direction == VMN_DIRECTION_FROM_VM ? ", from the VM" : ", to the VM");
 }
 
@@ -32,6 +36,7 @@ int main(void)
 	check_begin();
 	run_table(PARSE_TESTS);
 	run_table(VERDICT_TESTS);
+	run_table(STATE_TESTS);
 	for (unsigned int i = 0; i < CASE_COUNT; i++)
 		if (CASES[i].venues & ON_HOST)
 			run_case(&CASES[i]);

@@ -7,5 +7,6 @@
 
 extern const struct test PARSE_TESTS[];
 extern const struct test VERDICT_TESTS[];
+extern const struct test STATE_TESTS[];
 
 #endif

@@ -39,7 +39,7 @@ export const ARP_TO_VM_RULES: readonly Rule<Told>[] = [
 ];
 
 function asksForOffloads({ superFrame, pendingChecksumAt }: Circumstances): boolean {
-  return superFrame || pendingChecksumAt !== null;
+  return superFrame !== null || pendingChecksumAt !== null;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -3,12 +3,25 @@ import type { MacAddress } from '../packet/mac-address.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EndpointLookup } from './endpoint-allowlist.ts';
 
+/**
+ * How much of what a guest sends and hears is judged; strategy.ts has what each comes to.
+ * - `Filtered`: every frame by every rule
+ * - `Conntrack`: the first frame of a flow by every rule, later ones as part of the flow
+ * - `Sampled`: who the guest is, every frame; whom it talks to, a random part of them
+ */
+export type FilterMode = 'Filtered' | 'Conntrack' | 'Sampled';
+
 /** What one VM may do: struct vmn_policy of native/include/vmn/abi.h in terms of what it means. */
 export interface FilterPolicy {
+  /** Moves with every change: flows of another generation are not known any more. */
+  readonly generation: bigint;
+  readonly mode: FilterMode;
   /** Kill switch: nothing passes, whatever else is set. */
   readonly quarantined: boolean;
   /** Only datagrams with the shape of WireGuard pass. */
   readonly strictWireGuard: boolean;
+  /** Whom the guest talks to is counted and not enforced. Who it is, is. */
+  readonly audit: boolean;
   readonly guestMac: MacAddress;
   readonly guestAddress: Ipv4Address;
   readonly gatewayMac: MacAddress;
@@ -17,6 +30,16 @@ export interface FilterPolicy {
   readonly endpoints: EndpointLookup;
   /** Whom it could speak to before the last change, and may until a moment (CLOCK_MONOTONIC) comes. */
   readonly previous: { readonly endpoint: Endpoint; readonly untilNs: bigint } | null;
+  /** 16 bytes that the guest cannot know: what is drawn by, and what flows are remembered under. */
+  readonly secret: Uint8Array;
+  /** Mode Sampled: of a million frames so many are judged in full; 0 to 1,000,000. */
+  readonly samplePerMillion: number;
+  /** IPv4 total length of one packet; 0: no limit. */
+  readonly maxPacketBytes: number;
+  /** What the VM may send, Ethernet headers included; 0: no limit. */
+  readonly limits: { readonly egressBitsPerSecond: number; readonly packetsPerSecond: number };
+  /** So many violations within the window are an event of their own; threshold 0: never. */
+  readonly violation: { readonly threshold: number; readonly windowMs: number };
 }
 
 /**

@@ -1,9 +1,7 @@
-import { Ipv4Header } from '../packet/ipv4-header.ts';
+import type { Ipv4Header } from '../packet/ipv4-header.ts';
 import type { Ipv4Packet } from '../packet/ipv4-packet.ts';
-import { failed, type ParseFailureReason } from '../packet/parse-failure.ts';
-import { UdpDatagram } from '../packet/udp-datagram.ts';
-import { EthernetFrame } from '../packet/ethernet-frame.ts';
-import type { Circumstances } from './filtering-strategy.ts';
+import type { ParseFailureReason } from '../packet/parse-failure.ts';
+import type { Case } from './case.ts';
 import type { Rule } from './rule.ts';
 import type { ReasonName } from './verdict.ts';
 
@@ -23,32 +21,36 @@ export const HEADER_RULES: readonly Rule<Ipv4Header>[] = [
   ['IpOptions', (header) => header.options.length === 0],
 ];
 
-/** A whole, undamaged packet that may still travel. The reserved bit is a fragment's flag that nobody may set. */
-export const PACKET_RULES: readonly Rule<Ipv4Packet>[] = [
-  ['IpFragment', ({ header }) => !header.isFragment && !header.reservedFlag],
-  ['IpChecksum', ({ header }) => header.checksumIsRight],
-  ['IpTtl', ({ header }) => header.timeToLive > 0],
-];
-
-/** The only place where a checksum may be pending: UDP's own field. */
-const UDP_CHECKSUM_AT = EthernetFrame.HEADER_BYTES + Ipv4Header.LEAST_BYTES + 6;
-
 export interface Carried {
+  readonly its: Case;
   readonly packet: Ipv4Packet;
-  readonly circumstances: Circumstances;
 }
 
-/** The datagram fills its packet exactly, is one, and stays as it was judged but for its checksum. */
-export const DATAGRAM_RULES: readonly Rule<Carried>[] = [
-  ['UdpLength', ({ packet }) => fillsItsPacket(packet)],
+/**
+ * A whole, undamaged packet that may still travel. The reserved bit is a fragment's flag that nobody may set. A
+ * super-frame is longer than any of the packets that it becomes; those are looked at by its own rules.
+ */
+export const PACKET_RULES: readonly Rule<Carried>[] = [
+  ['IpFragment', ({ packet: { header } }) => !header.isFragment && !header.reservedFlag],
+  ['IpChecksum', ({ packet: { header } }) => header.checksumIsRight],
+  ['IpTtl', ({ packet: { header } }) => header.timeToLive > 0],
   [
-    'ChecksumOffload',
-    ({ circumstances: { pendingChecksumAt: at } }) => at === null || at === UDP_CHECKSUM_AT,
+    'PacketTooBig',
+    ({ its, packet: { header } }) =>
+      its.circumstances.superFrame !== null || isPacketSize(header.totalBytes, its),
   ],
-  ['SuperFrame', ({ circumstances }) => !circumstances.superFrame],
+  // A guest that goes by another name is told so first; who may speak to it is asked when the ports are known.
+  [
+    'SourceAddress',
+    ({ its, packet: { header } }) => its.direction === 'to-vm' || isGuest(header.source, its),
+  ],
 ];
 
-function fillsItsPacket(packet: Ipv4Packet): boolean {
-  const datagram = UdpDatagram.in(packet);
-  return !failed(datagram) && datagram.surplus.length === 0;
+/** Whether one packet may be so long. */
+export function isPacketSize(bytes: number, { policy }: Case): boolean {
+  return policy.maxPacketBytes === 0 || bytes <= policy.maxPacketBytes;
+}
+
+export function isGuest(address: Ipv4Header['source'], { policy }: Case): boolean {
+  return address.equals(policy.guestAddress);
 }

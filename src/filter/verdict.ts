@@ -1,44 +1,6 @@
-import { isDrop, REASONS } from './drop-reason.ts';
+import { isDrop, isViolation, REASONS, type ReasonName } from './drop-reason.ts';
 
-/** The names of reason.h, in its order; a test holds them to the table in drop-reason.ts. */
-export const REASON_NAMES = [
-  'Allowed',
-  'AllowedPreviousEndpoint',
-  'ArpAnswered',
-  'NoPolicy',
-  'PolicyAbi',
-  'Quarantined',
-  'FrameTooShort',
-  'SourceMac',
-  'DestinationMac',
-  'GroupMac',
-  'Vlan',
-  'EtherType',
-  'ArpMalformed',
-  'ArpSpoofed',
-  'ArpNotGateway',
-  'ArpFromHost',
-  'Ipv6',
-  'IpVersion',
-  'IpHeaderLength',
-  'IpOptions',
-  'IpTotalLength',
-  'IpFragment',
-  'IpChecksum',
-  'IpTtl',
-  'SourceAddress',
-  'Protocol',
-  'UdpLength',
-  'DestinationAddress',
-  'DestinationPort',
-  'PreviousEndpointExpired',
-  'SourcePort',
-  'NotWireGuard',
-  'SuperFrame',
-  'ChecksumOffload',
-] as const;
-
-export type ReasonName = (typeof REASON_NAMES)[number];
+export type { ReasonName } from './drop-reason.ts';
 
 /** What becomes of a frame, and why. */
 export interface Verdict {
@@ -47,6 +9,8 @@ export interface Verdict {
   readonly reason: ReasonName;
   /** The number of the reason: counters, metrics and the C filter speak in these. */
   readonly reasonCode: number;
+  /** The frame would have been dropped for `reason`, and passes: its policy only audits. */
+  readonly audited: boolean;
   /** The frame to send back; only with `reply`. */
   readonly answer?: Uint8Array;
 }
@@ -58,15 +22,25 @@ export function letsPass(reason: ReasonName): boolean {
   return !isDrop(numberOf(reason));
 }
 
+/** Whether a drop for this means that the guest tried what it may not. */
+export function isViolationOf(reason: ReasonName): boolean {
+  return isViolation(numberOf(reason));
+}
+
 /** The verdict of a reason that lets pass or drops. */
 export function verdictOf(reason: ReasonName): Verdict {
   const reasonCode = numberOf(reason);
-  return { action: isDrop(reasonCode) ? 'drop' : 'allow', reason, reasonCode };
+  return { action: isDrop(reasonCode) ? 'drop' : 'allow', reason, reasonCode, audited: false };
 }
 
 /** @param answer the frame that is sent back instead of letting the question through */
 export function replyWith(reason: ReasonName, answer: Uint8Array): Verdict {
-  return { action: 'reply', reason, reasonCode: numberOf(reason), answer };
+  return { action: 'reply', reason, reasonCode: numberOf(reason), audited: false, answer };
+}
+
+/** The reason of a drop stays; the frame does not. */
+export function auditedPass(drop: Verdict): Verdict {
+  return { ...drop, action: 'allow', audited: true };
 }
 
 function numberOf(reason: ReasonName): number {

@@ -1,5 +1,14 @@
 import { readU8 } from '../packet/network-order.ts';
 
+/** Of a data message: a header of 16 and a tag of 16. */
+const DATA_OVERHEAD = 32;
+
+/**
+ * What is in between is padded to 16, but never beyond the MTU of the sender's tunnel (5.4.6): with the usual 1420 every full
+ * packet is 1452 long. So an odd length is right for long messages only; no tunnel has a smaller MTU than this.
+ */
+const LEAST_MTU = 576;
+
 /**
  * Whether a datagram's payload looks like a WireGuard message from outside: J. A. Donenfeld, "WireGuard" (NDSS 2017), 5.4.
  * A type, three reserved zeros, and the length that the type has.
@@ -20,8 +29,8 @@ function lengthFits(type: number, bytes: number): boolean {
       return bytes === 92;
     case 3: // cookie reply
       return bytes === 64;
-    case 4: // transport: a header of 16, content padded to 16, a tag of 16
-      return bytes >= 32 && bytes % 16 === 0;
+    case 4: // data, keepalive
+      return bytes >= DATA_OVERHEAD && (bytes % 16 === 0 || bytes >= DATA_OVERHEAD + LEAST_MTU);
     default:
       return false;
   }

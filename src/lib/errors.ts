@@ -44,7 +44,7 @@ export const ERRORS = {
   },
   VMN_CAPABILITY: {
     summary: 'a Linux capability is missing',
-    remedy: 'Grant CAP_BPF and CAP_NET_ADMIN (CAP_SYS_ADMIN to mount bpffs), or run as root.',
+    remedy: 'Grant CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (CAP_SYS_ADMIN to mount bpffs), or run as root.',
   },
   VMN_BPFFS_MISSING: {
     summary: 'the BPF file system is not mounted and could not be mounted',
@@ -79,17 +79,25 @@ export const ERRORS = {
     summary: 'nftables refused our rule set',
     remedy: 'Read the message of nft that follows; the previous rule set is still in force.',
   },
+  VMN_KERNEL_FEATURE: {
+    summary: 'this kernel lacks something that the filter needs',
+    remedy: 'Use Linux 5.10 or newer as distributions build it; `vmnetctl doctor` shows what is missing.',
+  },
   VMN_BPF_LOAD: {
     summary: 'the kernel refused the filter program',
-    remedy: 'Linux 6.6 or newer with BPF enabled is needed',
+    remedy: 'Run `vmnetctl doctor`; Linux 5.10 or newer is needed.',
   },
   VMN_BPF_ATTACH: {
     summary: 'the filter program could not be attached to the interface',
-    remedy: 'Check that the interface still exists and that the kernel is 6.6 or newer; the VM stays denied.',
+    remedy: 'Check that the interface still exists; the VM stays denied.',
   },
   VMN_BPF_MAP: {
     summary: 'a BPF map could not be created, read or written',
     remedy: 'Check memory limits (memory cgroup, RLIMIT_MEMLOCK); the policy in force is unchanged.',
+  },
+  VMN_TEST_RUN: {
+    summary: 'the kernel could not try the filter on this frame',
+    remedy: 'Have it judged by the same filter on the host: `vmnetctl explain --engine c`.',
   },
   VMN_READ_BACK: {
     summary: 'the kernel does not hold what was just written',

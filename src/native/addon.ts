@@ -11,7 +11,8 @@ export interface NativeHook {
   programId: number;
   programTag: string;
   ifindex: number;
-  attachType: number;
+  kind: 'tcx' | 'clsact';
+  ingress: boolean;
   first: boolean;
 }
 
@@ -20,6 +21,21 @@ export interface NativeReadBack {
   toVm: NativeHook | null;
   policyState: 'empty' | 'set' | 'unknown';
   policy: Uint8Array | null;
+}
+
+export interface NativeTestRun {
+  action: number;
+  reason: number;
+  nonce: bigint;
+  audited: boolean;
+  mark: number;
+  frame: Uint8Array;
+}
+
+export interface NativeOfflineFilter {
+  setPolicy(policy: Uint8Array | null): void;
+  run(fromVm: boolean, frame: Uint8Array, mark: number, gsoSize: number, vlan: boolean): NativeTestRun;
+  close(): void;
 }
 
 export interface NativeParsedFrame {
@@ -87,13 +103,15 @@ export interface Closable {
 
 /** native/addon; each file there exports the functions of one group. */
 export interface NativeAddon {
-  attachFilter(pinDir: string, ifindex: number): void;
-  replaceFilter(pinDir: string, ifindex: number, policy: Uint8Array | null): void;
+  /** `hookKind`: 0 the better one that the kernel has, 1 tcx, 2 clsact. */
+  attachFilter(pinDir: string, ifindex: number, hookKind: number): void;
+  replaceFilter(pinDir: string, ifindex: number, hookKind: number, policy: Uint8Array | null): void;
   writePolicy(pinDir: string, policy: Uint8Array | null): void;
   removeFilter(pinDir: string, attachedToo: boolean): void;
   readBack(pinDir: string): NativeReadBack;
   /** `[slot, packets, bytes]` */
   counters(pinDir: string): [number, bigint, bigint][];
+  crossings(pinDir: string): bigint;
   programTags(): { fromVm: string; toVm: string };
   testRun(
     pinDir: string,
@@ -101,18 +119,24 @@ export interface NativeAddon {
     frame: Uint8Array,
     mark: number,
     gsoSize: number,
-  ): { action: number; reason: number; mark: number; frame: Uint8Array };
+    vlan: boolean,
+  ): NativeTestRun;
+  openOfflineFilter(): NativeOfflineFilter;
 
   judge(
     fromVm: boolean,
     policy: Uint8Array | null,
+    state: BigUint64Array | null,
     frame: Uint8Array,
     nowNs: bigint,
+    nonce: bigint,
     pendingChecksumOffset: number,
+    superFrame: number,
+    segmentBytes: number,
     vlanInMetadata: boolean,
-    superFrame: boolean,
     ownAnswer: boolean,
   ): number;
+  filterStateBytes(): number;
   parseFrame(frame: Uint8Array): NativeParsedFrame;
   /** `struct` to its size, `struct.field` to its offset, constants to their value: the compiler's view of vmn/abi.h. */
   abiLayout(): Record<string, number>;
@@ -142,8 +166,13 @@ export interface NativeAddon {
   setNetns(path: string): void;
   lockFile(path: string, wait: boolean): number;
   mountBpffs(path: string): void;
+
   probeBpf(): void;
+  probeMapInMap(): void;
+  probeRingBuffer(): void;
+  probeKernelMemory(): void;
   probeTcx(): void;
+  probeClsact(): void;
 
   openEvents(path: string, onEvent: (bytes: Uint8Array) => void): Closable;
   watchLinks(onChange: () => void): Closable;

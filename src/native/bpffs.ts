@@ -91,6 +91,16 @@ export function eventsPin(root: string): string {
   return join(root, EVENTS);
 }
 
+/**
+ * An absolute path at least two levels deep, whose last part bpffs takes: it reserves names with a dot.
+ * @throws TypeError
+ */
+export function checkedPinDir(pinDir: string): string {
+  if (!/^\/.*[^/]\/[\w-]+$/.test(pinDir))
+    throw new TypeError(`not a folder for pins: ${JSON.stringify(pinDir)}`);
+  return pinDir;
+}
+
 export function isBpffs(path: string): boolean {
   try {
     // statfs gives a signed or unsigned 32-bit value, depending on the machine.

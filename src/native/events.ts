@@ -1,12 +1,19 @@
-/** Dropped frames as the filters report them: some, not all (at most ten a second for each reason and CPU). */
+/**
+ * What the filters report: the first frame of each kind that broke a rule (told again after ten seconds, at most 32 a
+ * second for each VM and CPU), and that the violations of a VM reached the threshold of its policy.
+ */
 import { endianness } from 'node:os';
 import { addon, type Closable } from './addon.ts';
 import { eventsPin } from './bpffs.ts';
 import type { Direction } from './filter-engine.ts';
 import { attempt } from './native-failure.ts';
 
-/** One dropped frame. */
+/** One frame that broke a rule. */
 export interface FilterEvent {
+  /** `violations`: it is the one that reached the threshold. */
+  kind: (typeof EVENT_KINDS)[number];
+  /** It passed all the same: the policy counts and does not enforce. */
+  audited: boolean;
   /** CLOCK_MONOTONIC, as process.hrtime.bigint(). */
   timeNs: bigint;
   /** Of the policy it was judged by; 0 without one. */
@@ -29,9 +36,13 @@ export const EVENT_LAYOUT = {
   head_bytes: 24,
   direction: 26,
   reason: 27,
+  kind: 28,
+  audited: 29,
   head: 32,
 } as const;
 export const EVENT_BYTES = 96;
+/** By the number in the event. */
+export const EVENT_KINDS = ['drop', 'violations'] as const;
 
 const LITTLE = endianness() === 'LE';
 
@@ -63,7 +74,11 @@ export function decodeEvent(bytes: Uint8Array): FilterEvent | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const at = EVENT_LAYOUT;
   const headBytes = Math.min(view.getUint16(at.head_bytes, LITTLE), EVENT_BYTES - at.head);
+  const kind = EVENT_KINDS[view.getUint8(at.kind)];
+  if (kind === undefined) return null;
   return {
+    kind,
+    audited: view.getUint8(at.audited) !== 0,
     timeNs: view.getBigUint64(at.time_ns, LITTLE),
     generation: view.getBigUint64(at.generation, LITTLE),
     ifindex: view.getUint32(at.ifindex, LITTLE),

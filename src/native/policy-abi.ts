@@ -2,16 +2,22 @@
  * `struct vmn_policy` of native/include/vmn/abi.h in TypeScript: the 128 bytes that the filter judges by. A test compares
  * every offset here with the compiler's. Numbers are in host byte order, addresses and ports as they stand in a frame.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { endianness } from 'node:os';
-import { isIPv4 } from 'node:net';
+import { addressBytes, addressText, macBytes, macText, U32, u64, whole } from './policy-fields.ts';
 
 export const POLICY_BYTES = 128;
-export const POLICY_ABI = 1;
-export const REASON_SLOTS = 64;
-export const MODE_FILTERED = 1;
+export const POLICY_ABI = 2;
+export const SECRET_BYTES = 16;
 export const FLAG_QUARANTINED = 1;
 export const FLAG_STRICT_WIREGUARD = 2;
+export const FLAG_AUDIT = 4;
+/** Numbers of the modes. */
+export const MODES = { Filtered: 1, Conntrack: 2, Sampled: 3 } as const;
+/** With more the filter takes the policy for one of another version, and drops. */
+export const MAX_BITS_PER_SECOND = 100_000_000_000;
+export const MAX_PACKETS_PER_SECOND = 1_000_000_000;
+export const MILLION = 1_000_000;
 
 /** Offsets in bytes. */
 export const POLICY_LAYOUT = {
@@ -26,7 +32,14 @@ export const POLICY_LAYOUT = {
   endpoint: 40,
   previous: 48,
   previous_until_ns: 56,
-  reserved: 64,
+  secret: 64,
+  egress_bits_per_second: 80,
+  packets_per_second: 88,
+  sample_per_million: 96,
+  max_packet_bytes: 100,
+  violation_threshold: 104,
+  violation_window_ms: 108,
+  reserved: 112,
 } as const;
 
 /** Offsets in `struct vmn_endpoint`. */
@@ -38,79 +51,137 @@ export interface PolicyEndpoint {
 }
 
 export interface Policy {
-  flags: { quarantined: boolean; strictWireGuard: boolean };
+  /** `audit`: whom the guest talks to is counted, not enforced; who it is, is. */
+  flags: { quarantined: boolean; strictWireGuard: boolean; audit: boolean };
   generation: bigint;
   guestMac: string;
   gatewayMac: string;
   guestAddress: string;
   gatewayAddress: string;
-  mode: 'Filtered';
+  mode: keyof typeof MODES;
   endpoint: PolicyEndpoint;
   /** Refused from `untilNs` on (CLOCK_MONOTONIC, as process.hrtime.bigint()). */
   previous: (PolicyEndpoint & { untilNs: bigint }) | null;
+  /** 16 bytes that no guest can know, fresh with every policy that is written (randomSecret); shown to nobody. */
+  secret: Uint8Array;
+  /** Of what the VM sends, in whole numbers; 0: no limit. Bits count the Ethernet header. */
+  limits: { egressBitsPerSecond: number; packetsPerSecond: number };
+  /** Mode Sampled: so many of a million frames are judged in full. 0 in every other mode. */
+  samplePerMillion: number;
+  /** IPv4 total length of one packet; 0: no limit. */
+  maxPacketBytes: number;
+  /** So many violations within the window are an event of their own; threshold 0: never. */
+  violation: { threshold: number; windowMs: number };
 }
 
 const LITTLE = endianness() === 'LE';
+
+export function randomSecret(): Uint8Array {
+  return Uint8Array.from(randomBytes(SECRET_BYTES));
+}
 
 /** @throws TypeError when a value does not fit: a policy never holds something else than what was asked for. */
 export function encodePolicy(policy: Policy): Uint8Array {
   const bytes = new Uint8Array(POLICY_BYTES);
   const view = new DataView(bytes.buffer);
   const at = POLICY_LAYOUT;
-  const flags =
-    (policy.flags.quarantined ? FLAG_QUARANTINED : 0) |
-    (policy.flags.strictWireGuard ? FLAG_STRICT_WIREGUARD : 0);
 
   view.setUint32(at.abi, POLICY_ABI, LITTLE);
-  view.setUint32(at.flags, flags, LITTLE);
+  view.setUint32(at.flags, flagBits(policy.flags), LITTLE);
   view.setBigUint64(at.generation, u64(policy.generation, 'generation'), LITTLE);
   bytes.set(macBytes(policy.guestMac), at.guest_mac);
   bytes.set(macBytes(policy.gatewayMac), at.gateway_mac);
   bytes.set(addressBytes(policy.guestAddress), at.guest_address_be);
   bytes.set(addressBytes(policy.gatewayAddress), at.gateway_address_be);
-  view.setUint32(at.mode, modeNumber(policy.mode), LITTLE);
+  view.setUint32(at.mode, MODES[policy.mode], LITTLE);
   putEndpoint(bytes, view, at.endpoint, policy.endpoint);
   if (policy.previous !== null) {
     putEndpoint(bytes, view, at.previous, policy.previous);
     view.setBigUint64(at.previous_until_ns, u64(policy.previous.untilNs, 'previous.untilNs'), LITTLE);
   }
+  bytes.set(secretBytes(policy.secret), at.secret);
+  putNumbers(view, policy);
   return bytes;
+}
+
+function putNumbers(view: DataView, policy: Policy): void {
+  const at = POLICY_LAYOUT;
+  const { limits, violation } = policy;
+  const bits = whole(limits.egressBitsPerSecond, MAX_BITS_PER_SECOND, 'limits.egressBitsPerSecond');
+  const packets = whole(limits.packetsPerSecond, MAX_PACKETS_PER_SECOND, 'limits.packetsPerSecond');
+  const sampled = policy.mode === 'Sampled' ? MILLION : 0;
+
+  view.setBigUint64(at.egress_bits_per_second, BigInt(bits), LITTLE);
+  view.setBigUint64(at.packets_per_second, BigInt(packets), LITTLE);
+  view.setUint32(at.sample_per_million, whole(policy.samplePerMillion, sampled, 'samplePerMillion'), LITTLE);
+  view.setUint32(at.max_packet_bytes, whole(policy.maxPacketBytes, 0xffff, 'maxPacketBytes'), LITTLE);
+  view.setUint32(at.violation_threshold, whole(violation.threshold, U32, 'violation.threshold'), LITTLE);
+  view.setUint32(at.violation_window_ms, whole(violation.windowMs, U32, 'violation.windowMs'), LITTLE);
+  if (violation.threshold > 0 && violation.windowMs === 0) {
+    throw new TypeError('violation.threshold needs a violation.windowMs that is not 0');
+  }
 }
 
 /** @throws TypeError for bytes that this version would not have written. */
 export function decodePolicy(bytes: Uint8Array): Policy {
   const view = policyView(bytes);
   const at = POLICY_LAYOUT;
-  const flags = view.getUint32(at.flags, LITTLE);
 
   expect(view.getUint32(at.abi, LITTLE) === POLICY_ABI, 'an ABI number of another version');
-  expect(view.getUint32(at.mode, LITTLE) === MODE_FILTERED, 'an unknown mode');
-  expect((flags & ~(FLAG_QUARANTINED | FLAG_STRICT_WIREGUARD)) === 0, 'unknown flags');
   expect(
     bytes.subarray(at.reserved).every((byte) => byte === 0),
     'reserved bytes that are not zero',
   );
   const previous = endpointAt(bytes, view, at.previous);
-  return {
-    flags: {
-      quarantined: (flags & FLAG_QUARANTINED) !== 0,
-      strictWireGuard: (flags & FLAG_STRICT_WIREGUARD) !== 0,
-    },
+  const policy: Policy = {
+    flags: flagsOf(view.getUint32(at.flags, LITTLE)),
     generation: view.getBigUint64(at.generation, LITTLE),
     guestMac: macText(bytes, at.guest_mac),
     gatewayMac: macText(bytes, at.gateway_mac),
     guestAddress: addressText(bytes, at.guest_address_be),
     gatewayAddress: addressText(bytes, at.gateway_address_be),
-    mode: 'Filtered',
+    mode: modeOf(view.getUint32(at.mode, LITTLE)),
     endpoint: endpointAt(bytes, view, at.endpoint),
     previous:
       previous.port === 0 ? null : { ...previous, untilNs: view.getBigUint64(at.previous_until_ns, LITTLE) },
+    secret: bytes.slice(at.secret, at.secret + SECRET_BYTES),
+    limits: {
+      egressBitsPerSecond: Number(view.getBigUint64(at.egress_bits_per_second, LITTLE)),
+      packetsPerSecond: Number(view.getBigUint64(at.packets_per_second, LITTLE)),
+    },
+    samplePerMillion: view.getUint32(at.sample_per_million, LITTLE),
+    maxPacketBytes: view.getUint32(at.max_packet_bytes, LITTLE),
+    violation: {
+      threshold: view.getUint32(at.violation_threshold, LITTLE),
+      windowMs: view.getUint32(at.violation_window_ms, LITTLE),
+    },
   };
+  expectWritable(policy);
+  return policy;
 }
 
-/** SHA-256 of the 128 bytes, hex: what status shows of the policy in force. */
+/** The numbers have bounds that only the encoder knows: what it refuses it did not write. */
+function expectWritable(policy: Policy): void {
+  try {
+    putNumbers(new DataView(new ArrayBuffer(POLICY_BYTES)), policy);
+  } catch (error) {
+    expect(false, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** SHA-256 of the 128 bytes with zeros for the secret, hex: what status shows of the policy in force. */
 export function policyHash(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  const shown = Uint8Array.from(bytes);
+  shown.fill(0, POLICY_LAYOUT.secret, POLICY_LAYOUT.secret + SECRET_BYTES);
+  return createHash('sha256').update(shown).digest('hex');
+}
+
+/** @throws TypeError for anything that has not the size of a policy. */
+export function checkedPolicy(policy: Uint8Array | null): Uint8Array | null {
+  if (policy !== null && policy.byteLength !== POLICY_BYTES) {
+    throw new TypeError(`a policy has ${POLICY_BYTES} bytes, not ${policy.byteLength}`);
+  }
+  return policy;
 }
 
 function policyView(bytes: Uint8Array): DataView {
@@ -133,38 +204,33 @@ function endpointAt(bytes: Uint8Array, view: DataView, offset: number): PolicyEn
   };
 }
 
-function modeNumber(mode: Policy['mode']): number {
-  switch (mode) {
-    case 'Filtered':
-      return MODE_FILTERED;
-  }
-}
-
-function u64(value: bigint, name: string): bigint {
-  if (value < 0n || value >= 1n << 64n)
-    throw new TypeError(`${name} is not an unsigned 64-bit number: ${value}`);
-  return value;
-}
-
-function macBytes(mac: string): number[] {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac))
-    throw new TypeError(`not a MAC address: ${JSON.stringify(mac)}`);
-  return mac.split(':').map((part) => Number.parseInt(part, 16));
-}
-
-function macText(bytes: Uint8Array, offset: number): string {
-  return Array.from(bytes.subarray(offset, offset + 6), (byte) => byte.toString(16).padStart(2, '0')).join(
-    ':',
+function flagBits({ quarantined, strictWireGuard, audit }: Policy['flags']): number {
+  return (
+    (quarantined ? FLAG_QUARANTINED : 0) |
+    (strictWireGuard ? FLAG_STRICT_WIREGUARD : 0) |
+    (audit ? FLAG_AUDIT : 0)
   );
 }
 
-function addressBytes(address: string): number[] {
-  if (!isIPv4(address)) throw new TypeError(`not an IPv4 address: ${JSON.stringify(address)}`);
-  return address.split('.').map(Number);
+function flagsOf(bits: number): Policy['flags'] {
+  expect((bits & ~(FLAG_QUARANTINED | FLAG_STRICT_WIREGUARD | FLAG_AUDIT)) === 0, 'unknown flags');
+  return {
+    quarantined: (bits & FLAG_QUARANTINED) !== 0,
+    strictWireGuard: (bits & FLAG_STRICT_WIREGUARD) !== 0,
+    audit: (bits & FLAG_AUDIT) !== 0,
+  };
 }
 
-function addressText(bytes: Uint8Array, offset: number): string {
-  return bytes.subarray(offset, offset + 4).join('.');
+function modeOf(number: number): Policy['mode'] {
+  for (const [mode, its] of Object.entries(MODES)) if (its === number) return mode as Policy['mode'];
+  throw new TypeError('not a policy of this version: an unknown mode');
+}
+
+function secretBytes(secret: Uint8Array): Uint8Array {
+  if (secret.byteLength !== SECRET_BYTES) {
+    throw new TypeError(`a secret has ${SECRET_BYTES} bytes, not ${secret.byteLength}`);
+  }
+  return secret;
 }
 
 function expect(condition: boolean, found: string): asserts condition {

@@ -2,14 +2,25 @@
  * What this machine can do, found out by trying, and explained only where it cannot. Changes nothing, needs nothing: what
  * may not be tried is a finding, too.
  */
-import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { isVmnError } from '../lib/errors.ts';
 import { addon } from './addon.ts';
 import { BPFFS_MOUNT, inHostMountNamespace, isBpffs } from './bpffs.ts';
 import { programTags } from './filter-engine.ts';
-import { isNativeFailure } from './native-failure.ts';
+import {
+  CLSACT,
+  isAtLeast,
+  isRefusal,
+  type KernelFeature,
+  lack,
+  NEEDED_FEATURES,
+  OLDEST_KERNEL,
+  requirement,
+  TCX,
+} from './kernel-feature.ts';
+import { missingCapabilities, NEEDED_CAPABILITIES, privilegeRemedy } from './privilege.ts';
 
 export interface Finding {
   ok: boolean;
@@ -20,10 +31,10 @@ export interface Finding {
 }
 
 export interface Probe {
-  /** Linux 6.6 or newer. */
+  /** Linux 5.10 or newer. */
   kernel: Finding;
   root: Finding;
-  /** CAP_BPF, CAP_NET_ADMIN. */
+  /** CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON. */
   caps: Finding;
   /** The native addon is built and loads. */
   native: Finding;
@@ -31,7 +42,14 @@ export interface Probe {
   bpf: Finding;
   /** The kernel describes its own types; the filter asks for one. */
   btf: Finding;
-  tcx: Finding;
+  /** Policies are in a map of maps. */
+  mapInMap: Finding;
+  /** Events are in one. */
+  ringBuffer: Finding;
+  /** The filter reads two fields that the kernel does not offer to filters. */
+  kernelMemory: Finding;
+  /** A way of attaching: tcx, or clsact before Linux 6.6. */
+  hook: Finding;
   /** The kernel takes the filter itself. */
   filter: Finding;
   bpffs: Finding;
@@ -46,19 +64,13 @@ export function probe(): Probe {
     root: probeRoot(),
     caps: probeCapabilities(),
     native: trying('loaded', 'Run `make build`.', () => void addon()),
-    bpf: trying('programs can be loaded', 'Use a kernel with CONFIG_BPF_SYSCALL, as root.', () => {
-      addon().probeBpf();
-    }),
-    btf: existsSync('/sys/kernel/btf/vmlinux')
-      ? good('/sys/kernel/btf/vmlinux')
-      : bad(
-          '/sys/kernel/btf/vmlinux is missing',
-          'Use a kernel with CONFIG_DEBUG_INFO_BTF; distributions have it.',
-        ),
-    tcx: trying('links at tcx hooks', 'tcx requires Linux >= 6.6.', () => {
-      addon().probeTcx();
-    }),
-    filter: trying('the kernel takes the filter', 'See the message; Linux 6.6 or newer is needed.', () => {
+    bpf: needed('bpf', 'programs can be loaded'),
+    btf: needed('btf', '/sys/kernel/btf/vmlinux'),
+    mapInMap: needed('mapInMap', 'maps of maps can be made'),
+    ringBuffer: needed('ringBuffer', 'ring buffers can be made'),
+    kernelMemory: needed('kernelMemory', 'programs may read kernel memory'),
+    hook: probeHook(),
+    filter: trying('the kernel takes the filter', 'See the message.', () => {
       programTags();
     }),
     bpffs: probeBpffs(),
@@ -69,12 +81,30 @@ export function probe(): Probe {
 }
 
 function probeKernel(): Finding {
-  const [major = 0, minor = 0] = release()
-    .split('.')
-    .map((part) => Number.parseInt(part, 10));
-  const recent = major > 6 || (major === 6 && minor >= 6);
   if (process.platform !== 'linux') return bad(process.platform, 'Run it on Linux.');
-  return recent ? good(`Linux ${release()}`) : bad(`Linux ${release()}`, 'Upgrade to Linux 6.6 or newer.');
+  return isAtLeast(OLDEST_KERNEL)
+    ? good(`Linux ${release()}`)
+    : bad(`Linux ${release()}`, `Upgrade to Linux ${OLDEST_KERNEL} or newer.`);
+}
+
+function needed(name: keyof typeof NEEDED_FEATURES, found: string): Finding {
+  return feature(NEEDED_FEATURES[name], found);
+}
+
+function feature(given: KernelFeature, found: string): Finding {
+  const error = lack(given);
+  if (error === null) return good(found);
+  if (isVmnError(error)) return bad(error.message, error.remedy);
+  return bad(error.message, isRefusal(error) ? privilegeRemedy() : requirement(given));
+}
+
+function probeHook(): Finding {
+  const tcx = feature(TCX, 'tcx');
+  if (tcx.ok || isRefusal(lack(TCX))) return tcx;
+  const error = lack(CLSACT);
+  // Trying it takes a network namespace, which takes more than the filter does.
+  if (isRefusal(error)) return good('clsact, it seems: without CAP_SYS_ADMIN it cannot be tried');
+  return error === null ? good('clsact, for there is no tcx before Linux 6.6') : feature(CLSACT, 'clsact');
 }
 
 function probeRoot(): Finding {
@@ -84,15 +114,10 @@ function probeRoot(): Finding {
     : bad(`running as user ${uid ?? 'unknown'}`, 'Run it as root, for example with sudo.');
 }
 
-const NEEDED = { CAP_NET_ADMIN: 12, CAP_BPF: 39 } as const;
-
 function probeCapabilities(): Finding {
-  const status = readText('/proc/self/status');
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  const missing = Object.entries(NEEDED).filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n);
-  const names = Object.keys(NEEDED).join(', ');
-  if (missing.length === 0) return good(names);
-  return bad(`missing: ${missing.map(([name]) => name).join(', ')}`, `Run as root, or grant ${names}.`);
+  const missing = missingCapabilities();
+  if (missing.length === 0) return good(Object.keys(NEEDED_CAPABILITIES).join(', '));
+  return bad(`missing: ${missing.join(', ')}`, privilegeRemedy());
 }
 
 function probeBpffs(): Finding {
@@ -152,18 +177,7 @@ function trying(found: string, remedy: string, what: () => void): Finding {
     return good(found);
   } catch (error) {
     if (isVmnError(error)) return bad(error.message, error.remedy);
-    if (isNativeFailure(error) && error.code === 'EPERM') {
-      return bad(error.message, 'Run as root or with CAP_BPF and CAP_NET_ADMIN.');
-    }
     return bad(error instanceof Error ? error.message : String(error), remedy);
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }
 

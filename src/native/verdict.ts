@@ -7,38 +7,86 @@ export type { Direction } from './filter-engine.ts';
 
 /** What is known about a frame besides its bytes. */
 export interface FrameMeta {
-  /** CLOCK_MONOTONIC; matters when the policy has a previous endpoint. 0 unless given. */
+  /** CLOCK_MONOTONIC; matters for a previous endpoint, limits and violations. 0 unless given. */
   nowNs?: bigint;
+  /** Another one for each frame; matters in mode Sampled. 0 unless given. */
+  nonce?: bigint;
   /** Where the host will still write a checksum, as an offset in the frame; 0: nowhere. */
   pendingChecksumOffset?: number;
   /** A VLAN tag was taken off the frame and stands beside it. */
   vlanInMetadata?: boolean;
-  /** Several packets in one frame (segmentation offload). */
-  superFrame?: boolean;
+  /** Several packets in one frame: a UDP datagram to be cut, or anything else (segmentation offload). */
+  superFrame?: 'none' | 'udp' | 'other';
+  /** UDP payload of each packet that a super-frame becomes. */
+  segmentBytes?: number;
   /** Marked as the filter's own ARP answer. */
   ownAnswer?: boolean;
 }
 
-/** Judges one frame; the number of the reason (src/filter/drop-reason.ts names it). `policy` null: nothing passes. */
+/** What a filter remembers of one VM from frame to frame: flows, limits, violations. */
+export type FilterState = BigUint64Array<ArrayBuffer>;
+
+/** A filter that has seen nothing yet. */
+export function createFilterState(): FilterState {
+  return new BigUint64Array(addon().filterStateBytes() / BigUint64Array.BYTES_PER_ELEMENT);
+}
+
+export interface Judgement {
+  /** Number of the reason; src/filter/drop-reason.ts names it. */
+  reason: number;
+  /** The reason would drop the frame, and it passes because the policy only audits. */
+  audited: boolean;
+  /** With this frame the violations of the VM reached the policy's threshold. */
+  violations: boolean;
+}
+
+const AUDITED = 0x100;
+const VIOLATIONS = 0x200;
+
+/**
+ * Judges one frame as part of what the VM did before. `state` null: no memory, so no flow is known and no limit or
+ * threshold reached. `policy` null: nothing passes.
+ */
+export function judgeWith(
+  state: FilterState | null,
+  direction: Direction,
+  policy: Uint8Array | null,
+  frame: Uint8Array,
+  meta: FrameMeta = {},
+): Judgement {
+  if (policy !== null && policy.byteLength !== POLICY_BYTES) {
+    throw new TypeError(`a policy has ${POLICY_BYTES} bytes, not ${policy.byteLength}`);
+  }
+  const answer = addon().judge(
+    direction === 'from-vm',
+    policy,
+    state,
+    frame,
+    meta.nowNs ?? 0n,
+    meta.nonce ?? 0n,
+    meta.pendingChecksumOffset ?? 0,
+    SUPER_FRAME_KINDS[meta.superFrame ?? 'none'],
+    meta.segmentBytes ?? 0,
+    meta.vlanInMetadata ?? false,
+    meta.ownAnswer ?? false,
+  );
+  return {
+    reason: answer & 0xff,
+    audited: (answer & AUDITED) !== 0,
+    violations: (answer & VIOLATIONS) !== 0,
+  };
+}
+
+const SUPER_FRAME_KINDS = { none: 0, udp: 1, other: 2 } as const;
+
+/** Judges one frame by itself; the number of the reason. */
 export function judge(
   direction: Direction,
   policy: Uint8Array | null,
   frame: Uint8Array,
   meta: FrameMeta = {},
 ): number {
-  if (policy !== null && policy.byteLength !== POLICY_BYTES) {
-    throw new TypeError(`a policy has ${POLICY_BYTES} bytes, not ${policy.byteLength}`);
-  }
-  return addon().judge(
-    direction === 'from-vm',
-    policy,
-    frame,
-    meta.nowNs ?? 0n,
-    meta.pendingChecksumOffset ?? 0,
-    meta.vlanInMetadata ?? false,
-    meta.superFrame ?? false,
-    meta.ownAnswer ?? false,
-  );
+  return judgeWith(null, direction, policy, frame, meta).reason;
 }
 
 export interface ParsedArp {

@@ -37,8 +37,9 @@ function verdict(
 ): string {
   const bytes = policyOf(policy, CAST, NOW);
   const pendingChecksumOffset = checksum === undefined ? 0 : checksum.start + checksum.offset;
-  const superFrame = segmentBytes !== undefined;
-  return symbolOf(judge(direction, bytes, frame, { nowNs: NOW, superFrame, pendingChecksumOffset }));
+  const superFrame = segmentBytes === undefined ? {} : ({ superFrame: 'udp', segmentBytes } as const);
+  const meta = { nowNs: NOW, ...superFrame, pendingChecksumOffset };
+  return symbolOf(judge(direction, bytes, frame, meta));
 }
 
 describe.each(tables)('verdict %s', (direction, cases) => {
@@ -104,14 +105,14 @@ describe.each(tables)('verdict %s', (direction, cases) => {
     }
   });
 
-  test.each([0, 2, 3, 0xffffffff])('mode %i is not Filtered: nothing passes', (mode) => {
+  test.each([0, 4, 5, 0xffffffff])('mode %i is not known: nothing passes', (mode) => {
     const bytes = policyBytes({ ...PINNED, mode });
     for (const { frame } of cases) {
       expect(isDropSymbol(symbolOf(judge(direction, bytes, frame, { nowNs: NOW })))).toBe(true);
     }
   });
 
-  test.each([0, 2, 0x01000000, 0xffffffff])('ABI %i is not ours: nothing passes', (abi) => {
+  test.each([0, 1, 3, 0x02000000, 0xffffffff])('ABI %i is not ours: nothing passes', (abi) => {
     const bytes = policyBytes({ ...PINNED, abi });
     for (const { frame } of cases) {
       expect(symbolOf(judge(direction, bytes, frame, { nowNs: NOW }))).toBe('POLICY_ABI');
@@ -132,7 +133,7 @@ describe('the order of the decision', () => {
   const wrongSource = { source: OTHER_VM.address };
 
   test('what is wrong first is what is reported', () => {
-    const foreignAndQuarantined = policyBytes({ ...PINNED, abi: 2, quarantined: true });
+    const foreignAndQuarantined = policyBytes({ ...PINNED, abi: 3, quarantined: true });
     expect(from(fromGuest(CAST), foreignAndQuarantined)).toBe('POLICY_ABI');
     expect(from(new Uint8Array(5), policyOf('quarantined', CAST, NOW))).toBe('QUARANTINED');
     expect(from(fromGuest(CAST, { ethernet: { source: OTHER_VM.mac, destination: STRANGER.mac } }))).toBe(

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { readBack } from '../../src/native/filter-engine.ts';
 import type { AgentStatus, AttachmentStatus } from '../../src/agent/status/status.ts';
 import { identityOf } from '../../src/agent/wiring/identity.ts';
@@ -188,11 +187,19 @@ describe('the agent', () => {
     await bothEnforced();
   });
 
-  test('a mode that this version lacks: refused by name, the VM denied', async () => {
-    writeFileSync(file('one'), manifestText({ name: 'one', endpoint: a }).replace('Filtered', 'Conntrack'));
+  test.each([
+    [
+      'a limit that the filter cannot count',
+      'limits: {packetsPerSecond: 1000000001}',
+      'Unsupported',
+      'spec.limits',
+    ],
+    ['Audit, which the class does not allow', 'enforcement: Audit', 'DeniedByClass', 'spec.enforcement'],
+  ])('%s: refused by name, the VM denied', async (_what, more, reason, field) => {
+    apply(rental.home, { name: 'one', endpoint: a, more: [more] });
     const status = await agent.until('denial', isDenied);
-    expect(networkOf(status, 'one')?.conditions[0]).toMatchObject({ status: 'False', reason: 'Unsupported' });
-    expect(networkOf(status, 'one')?.conditions[0]?.message).toContain('spec.mode');
+    expect(networkOf(status, 'one')?.conditions[0]).toMatchObject({ status: 'False', reason });
+    expect(networkOf(status, 'one')?.conditions[0]?.message).toContain(field);
     apply(rental.home, { name: 'one', endpoint: a });
     await bothEnforced();
   });
@@ -235,60 +242,6 @@ describe('the agent', () => {
     renameSync(away, rental.home.manifests);
     await bothEnforced();
   }, 30_000);
-
-  test('[EB-5] somebody detaches a program: denied at once, restored, and logged', async () => {
-    const before = one(await bothEnforced()).enforced;
-    // Removing the pin of a link is what detaches it.
-    unlinkSync(join(rental.home.bpffs, tap, 'link_to_vm'));
-    expect(inKernel('one').toVm).toBeNull();
-    await agent.until('restoration', (seen) => {
-      const { enforced } = one(seen);
-      return enforced !== null && enforced.linkId.toVm !== before?.linkId.toVm;
-    });
-    expect(agent.log).toMatch(/"change":"link-down"[^\n]*\n[^\n]*"change":"close-tap"/);
-    await bothEnforced();
-  });
-
-  test('somebody flushes nftables: the guard is put back at once, and then there is rest', async () => {
-    // Not by the resync: it must be told.
-    await agent.end('SIGTERM');
-    agent = rental.home.start(['--resync-seconds', '60']);
-    const verifiedAt = async (): Promise<string | undefined> =>
-      one(await bothEnforced()).enforced?.verifiedAt;
-    await verifiedAt();
-    for (let i = 0; i < 3; i++) {
-      await rental.host.run(['nft', 'flush', 'ruleset']);
-      await poll(
-        'the guard',
-        async () => (await rental.host.run(['nft', 'list', 'tables'])).includes('vmnetwork'),
-        { deadlineMs: 2000 },
-      );
-      const table = await rental.host.run(['nft', 'list', 'table', 'inet', 'vmnetwork']);
-      expect(table).toContain('elements = { "uplink" }');
-    }
-    // What it writes it is told of as well; that leads to another pass, and that one to none.
-    await pause(1500);
-    const atRest = await verifiedAt();
-    await pause(2000);
-    expect(await verifiedAt()).toBe(atRest);
-    expect(agent.log.match(/"change":"guard/g)).toHaveLength(3);
-    await agent.end('SIGTERM');
-    agent = rental.home.start(['--resync-seconds', '1']);
-    await bothEnforced();
-  }, 30_000);
-
-  test('somebody removes route, neighbour and settings: they are put back', async () => {
-    await rental.host.run(['ip', 'link', 'set', tap, 'down']);
-    await rental.host.run(['sysctl', '-q', '-w', `net.ipv4.conf.${tap}.forwarding=0`]);
-    const isWired = async (): Promise<boolean> => {
-      const routes = await rental.host.run(['ip', 'route', 'show', 'dev', tap]);
-      const neighbours = await rental.host.run(['ip', 'neigh', 'show', 'dev', tap, 'nud', 'permanent']);
-      const forwarding = await rental.host.run(['sysctl', '-n', `net.ipv4.conf.${tap}.forwarding`]);
-      return routes.includes('proto 118') && neighbours.includes('PERMANENT') && forwarding.trim() === '1';
-    };
-    await poll('the wiring', isWired);
-    await bothEnforced();
-  });
 
   test('a damaged record: that VM is closed and an error, its address is not given away, the other is untouched', async () => {
     const records = join(rental.home.stateDir, 'attachments');

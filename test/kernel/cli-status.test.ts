@@ -118,6 +118,7 @@ describe('vmnetctl status and drops on a real kernel', () => {
       tap,
       direction: 'from-vm',
       reason: 'DestinationAddress',
+      audited: false,
       packets: 2,
       bytes: 2 * elsewhere.length,
     });

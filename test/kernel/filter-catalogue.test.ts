@@ -1,12 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { expect } from '@jest/globals';
 import { filterObject, runCTests } from '../support/c-tests.ts';
 import { file, kernel, root } from '../support/requirement.ts';
-import { requires } from '../support/skip.ts';
+import { requires, testWhen } from '../support/skip.ts';
 
 // The catalogue of native/test/cases.c through the real eBPF programs: by BPF_PROG_TEST_RUN, and as real frames on a tap
-// with the virtio-net headers of a guest, checksum offload and super-frames included.
+// with the virtio-net headers of a guest, checksum offload and super-frames included. Then the packet corpus, the same way.
 
-const needed = [root, kernel(6, 6), file('/dev/net/tun', 'modprobe tun')];
+const corpusFolder = fileURLToPath(new URL('../support/corpus/cases', import.meta.url));
+
+const needed = [root, kernel(5, 10), file('/dev/net/tun', 'modprobe tun')];
 const { test, describe } = requires(...needed);
 
 describe('the catalogue of frames through the eBPF programs', () => {
@@ -14,8 +17,8 @@ describe('the catalogue of frames through the eBPF programs', () => {
     test('every frame of the catalogue', () => undefined);
     return;
   }
-  for (const { name, failure } of runCTests('vmn_kernel_cases', [filterObject])) {
-    test(name, () => {
+  for (const { name, failure, skipped } of runCTests('vmn_kernel_cases', [filterObject, corpusFolder])) {
+    testWhen(skipped === undefined, skipped ?? '', name, () => {
       expect(failure).toBe('');
     });
   }

@@ -17,8 +17,8 @@ import { CAST, fromGuest, PINNED, STRANGER } from '../support/frames/cast.ts';
 import { policyBytes } from '../support/frames/policy-bytes.ts';
 import { symbolOf } from '../support/frames/reasons.ts';
 import { HeldTap } from '../support/native/held-tap.ts';
+import { describeHooks, tcFilters } from '../support/native/hooks.ts';
 
-const PINS = ['counters', 'from_vm', 'link_from_vm', 'link_to_vm', 'policy_slot', 'to_vm'];
 const policy = policyBytes({ ...PINNED, generation: 1n });
 const allowed = fromGuest(CAST);
 const forbidden = fromGuest(CAST, { ip: { destination: STRANGER.address } });
@@ -40,17 +40,17 @@ async function bpftool(...args: string[]): Promise<{ id: number }[]> {
 
 const ids = (objects: { id: number }[]): number[] => objects.map(({ id }) => id).sort((a, b) => a - b);
 
-describe('attaching', () => {
-  test('[EB-1] loads, attaches by tcx link at both hooks and reads back what the kernel holds', async () => {
-    const attached = attachFilter(held.pinDir, held.ifindex);
+describeHooks('attaching', (hook) => {
+  test('[EB-1] loads, attaches at both hooks and reads back what the kernel holds', async () => {
+    const attached = attachFilter(held.pinDir, held.ifindex, hook.options);
     const tags = programTags();
     expect(attached).toMatchObject({
-      fromVm: { ifindex: held.ifindex, attachPoint: 'tcx/ingress', first: true, programTag: tags.fromVm },
-      toVm: { ifindex: held.ifindex, attachPoint: 'tcx/egress', first: true, programTag: tags.toVm },
+      fromVm: { ...hook.here(held).fromVm, programTag: tags.fromVm },
+      toVm: { ...hook.here(held).toVm, programTag: tags.toVm },
       policyState: 'empty',
       policy: null,
     });
-    expect(readdirSync(held.pinDir).sort()).toEqual(PINS);
+    expect(readdirSync(held.pinDir).sort()).toEqual(hook.pins);
     expect(listPins(held.root)).toEqual([held.name]);
     // The order on the interface by another tool than ours.
     const [shown] = JSON.parse(
@@ -62,14 +62,20 @@ describe('attaching', () => {
     expect(ids(await bpftool('prog', 'show'))).toEqual(
       expect.arrayContaining([attached.fromVm?.programId, attached.toVm?.programId]),
     );
-    expect(ids(await bpftool('link', 'show'))).toEqual(
-      expect.arrayContaining([attached.fromVm?.linkId, attached.toVm?.linkId]),
-    );
+    if (hook.kind === 'tcx') {
+      expect(ids(await bpftool('link', 'show'))).toEqual(
+        expect.arrayContaining([attached.fromVm?.linkId, attached.toVm?.linkId]),
+      );
+      return;
+    }
+    const ours = { kind: 'bpf', pref: 1, handle: '0x564d4e31', name: `vmnetwork:${held.pinDir}` };
+    expect(await tcFilters(held, 'ingress')).toEqual([{ ...ours, programId: attached.fromVm?.programId }]);
+    expect(await tcFilters(held, 'egress')).toEqual([{ ...ours, programId: attached.toVm?.programId }]);
   });
 
   test('to an interface that does not exist is an error, and leaves nothing', () => {
     const before = readdirSync('/proc/self/fd').length;
-    expect(() => attachFilter(held.pinDir, 4711)).toThrow(
+    expect(() => attachFilter(held.pinDir, 4711, hook.options)).toThrow(
       expect.objectContaining({ code: 'VMN_BPF_ATTACH', on: `${held.name}, ifindex 4711` }),
     );
     // A program lives by a pin or a descriptor, or not at all.
@@ -78,7 +84,7 @@ describe('attaching', () => {
   });
 
   test('where there is no BPF file system names the remedy, and leaves nothing', () => {
-    expect(() => attachFilter('/tmp/vmn-no-bpffs/tap', held.ifindex)).toThrow(
+    expect(() => attachFilter('/tmp/vmn-no-bpffs/tap', held.ifindex, hook.options)).toThrow(
       expect.objectContaining({ code: 'VMN_BPFFS_MISSING', remedy: expect.stringContaining('mount -t bpf') }),
     );
     expect(existsSync('/tmp/vmn-no-bpffs')).toBe(false);
@@ -86,33 +92,41 @@ describe('attaching', () => {
 
   test('takes pins of an earlier interface away, since they hold on to nothing', () => {
     const earlier = createTap('vmn-earlier');
-    attachFilter(held.pinDir, earlier.ifindex);
+    attachFilter(held.pinDir, earlier.ifindex, hook.options);
     closeSync(earlier.fd);
     expect(readBack(held.pinDir).fromVm).toMatchObject({ ifindex: 0, first: false });
-    expect(attachFilter(held.pinDir, held.ifindex).fromVm).toMatchObject({
+    expect(attachFilter(held.pinDir, held.ifindex, hook.options).fromVm).toMatchObject({
       ifindex: held.ifindex,
       first: true,
     });
   });
 
-  test('takes half-made pins without links away', () => {
+  test('takes half-made pins away', () => {
     mkdirSync(held.pinDir, { mode: 0o700 });
-    expect(attachFilter(held.pinDir, held.ifindex)).toMatchObject({ policyState: 'empty' });
+    expect(attachFilter(held.pinDir, held.ifindex, hook.options)).toMatchObject({ policyState: 'empty' });
   });
 
-  test('again never detaches: links stay, and deny-all is in force', () => {
-    const first = attachFilter(held.pinDir, held.ifindex);
+  test('again never detaches: what is attached stays, and deny-all is in force', async () => {
+    const first = attachFilter(held.pinDir, held.ifindex, hook.options);
     writePolicy(held.pinDir, policy);
-    const again = attachFilter(held.pinDir, held.ifindex);
+    const again = attachFilter(held.pinDir, held.ifindex, hook.options);
     expect(again.fromVm?.linkId).toBe(first.fromVm?.linkId);
     expect(again.toVm?.linkId).toBe(first.toVm?.linkId);
-    expect(again.policyState).toBe('empty');
+    expect(again).toMatchObject({ ...hook.here(held), policyState: 'empty' });
+    if (hook.kind === 'clsact') expect(await tcFilters(held, 'ingress')).toHaveLength(1);
+  });
+
+  test('asked for the other kind keeps the one that is attached', () => {
+    attachFilter(held.pinDir, held.ifindex, hook.options);
+    const other = hook.kind === 'tcx' ? 'clsact' : 'tcx';
+    expect(attachFilter(held.pinDir, held.ifindex, { hook: other })).toMatchObject(hook.here(held));
+    expect(replaceFilter(held.pinDir, held.ifindex, policy, { hook: other })).toMatchObject(hook.here(held));
   });
 });
 
-describe('policy', () => {
+describeHooks('policy', (hook) => {
   test('is empty, set, changed and emptied, each in one step, and read back as it is', () => {
-    attachFilter(held.pinDir, held.ifindex);
+    attachFilter(held.pinDir, held.ifindex, hook.options);
     const verdict = (frame: Uint8Array): string => symbolOf(testRun(held.pinDir, 'from-vm', frame).reason);
     expect(verdict(allowed)).toBe('NO_POLICY');
     writePolicy(held.pinDir, policy);
@@ -126,11 +140,11 @@ describe('policy', () => {
     writePolicy(held.pinDir, null);
     expect(verdict(forbidden)).toBe('NO_POLICY');
     expect(readBack(held.pinDir)).toMatchObject({ policyState: 'empty', policyHash: null });
-    expect(readdirSync(held.pinDir).sort()).toEqual(PINS);
+    expect(readdirSync(held.pinDir).sort()).toEqual(hook.pins);
   });
 
   test('that an agent died over is known, whether its commit was reached or not', () => {
-    attachFilter(held.pinDir, held.ifindex);
+    attachFilter(held.pinDir, held.ifindex, hook.options);
     writePolicy(held.pinDir, policy);
     // After the commit, before the pin had its final name.
     renameSync(`${held.pinDir}/policy`, `${held.pinDir}/policy_next`);
@@ -138,11 +152,11 @@ describe('policy', () => {
     const next = policyBytes({ ...PINNED, generation: 2n });
     writePolicy(held.pinDir, next);
     expect(readBack(held.pinDir).policyHash).toBe(policyHash(next));
-    expect(readdirSync(held.pinDir).sort()).toEqual([...PINS, 'policy'].sort());
+    expect(readdirSync(held.pinDir).sort()).toEqual([...hook.pins, 'policy'].sort());
     // Before the commit: the pin of a policy that was never in force, here that of another VM's folder.
     const other = createTap('vmn-other');
     const otherDir = `${held.root}/vmn-other`;
-    attachFilter(otherDir, other.ifindex);
+    attachFilter(otherDir, other.ifindex, hook.options);
     writePolicy(otherDir, policy);
     writePolicy(held.pinDir, next);
     renameSync(`${otherDir}/policy`, `${held.pinDir}/policy_next`);
@@ -154,7 +168,7 @@ describe('policy', () => {
   });
 
   test('that cannot be read is unknown, never taken for empty or for the one before', () => {
-    attachFilter(held.pinDir, held.ifindex);
+    attachFilter(held.pinDir, held.ifindex, hook.options);
     writePolicy(held.pinDir, policy);
     unlinkSync(`${held.pinDir}/policy`);
     expect(readBack(held.pinDir)).toMatchObject({ policyState: 'unknown', policy: null, policyHash: null });
@@ -166,10 +180,10 @@ describe('policy', () => {
   });
 
   test('of pins that the attached programs do not look into is unknown, and cannot be opened', () => {
-    attachFilter(held.pinDir, held.ifindex);
+    attachFilter(held.pinDir, held.ifindex, hook.options);
     const other = createTap('vmn-other');
     const otherDir = `${held.root}/vmn-other`;
-    attachFilter(otherDir, other.ifindex);
+    attachFilter(otherDir, other.ifindex, hook.options);
     for (const name of ['from_vm', 'policy_slot']) {
       unlinkSync(`${held.pinDir}/${name}`);
       renameSync(`${otherDir}/${name}`, `${held.pinDir}/${name}`);
@@ -178,13 +192,15 @@ describe('policy', () => {
     expect(() => {
       writePolicy(held.pinDir, policy);
     }).toThrow(expect.objectContaining({ code: 'VMN_READ_BACK' }));
-    expect(replaceFilter(held.pinDir, held.ifindex, policy)).toMatchObject({ policyState: 'set' });
+    expect(replaceFilter(held.pinDir, held.ifindex, policy, hook.options)).toMatchObject({
+      policyState: 'set',
+    });
     closeSync(other.fd);
     removePins(otherDir);
   });
 
   test('cannot be changed behind the filter’s back: the map in the slot is frozen', async () => {
-    attachFilter(held.pinDir, held.ifindex);
+    attachFilter(held.pinDir, held.ifindex, hook.options);
     writePolicy(held.pinDir, policy);
     const bytes = Array.from(policy, (byte) => byte.toString());
     const update = [
@@ -214,10 +230,11 @@ describe('counting', () => {
     held.send(forbidden);
     held.send(forbidden);
     const seen = counters(held.pinDir).map((line) => ({ ...line, reason: symbolOf(line.reason) }));
+    const fromVm = { direction: 'from-vm', audited: false };
     expect(seen).toEqual([
-      { direction: 'from-vm', reason: 'ALLOWED', packets: 1n, bytes: BigInt(allowed.length) },
+      { ...fromVm, reason: 'ALLOWED', packets: 1n, bytes: BigInt(allowed.length) },
       {
-        direction: 'from-vm',
+        ...fromVm,
         reason: 'DESTINATION_ADDRESS',
         packets: 2n,
         bytes: 2n * BigInt(forbidden.length),
@@ -230,9 +247,9 @@ describe('counting', () => {
   });
 });
 
-describe('removing', () => {
+describeHooks('removing', (hook) => {
   test('refuses while the filter is attached, since that would open the interface', () => {
-    attachFilter(held.pinDir, held.ifindex);
+    attachFilter(held.pinDir, held.ifindex, hook.options);
     expect(() => {
       removePins(held.pinDir);
     }).toThrow(expect.objectContaining({ code: 'VMN_BPF_ATTACH' }));
@@ -240,10 +257,21 @@ describe('removing', () => {
     expect(removeRootIfEmpty(held.root)).toBe(false);
   });
 
+  test('takes the filter away when that is what was asked for', async () => {
+    attachFilter(held.pinDir, held.ifindex, hook.options);
+    const before = await held.passed(STRANGER.address);
+    held.send(forbidden);
+    expect(await held.passed(STRANGER.address)).toBe(before);
+    removePins(held.pinDir, { attachedToo: true });
+    expect(existsSync(held.pinDir)).toBe(false);
+    held.send(forbidden);
+    expect(await held.passed(STRANGER.address)).toBe(before + 1);
+  });
+
   test('removes what is ours and nothing else', async () => {
     const passing = createTap('vmn-passing');
     const dir = `${held.root}/vmn-passing`;
-    attachFilter(dir, passing.ifindex);
+    attachFilter(dir, passing.ifindex, hook.options);
     const foreign = ['bpftool', 'map', 'create', `${dir}/foreign`, 'type', 'array'];
     await held.host.run([...foreign, 'key', '4', 'value', '4', 'entries', '1', 'name', 'foreign']);
     closeSync(passing.fd);
@@ -258,9 +286,11 @@ describe('removing', () => {
   });
 });
 
-test('setLink of a filtered interface keeps its filter', () => {
-  const { fromVm, toVm } = attachFilter(held.pinDir, held.ifindex);
-  setLink(held.ifindex, { up: false, mtu: 1400 });
-  setLink(held.ifindex, { up: true, mtu: 1500 });
-  expect(readBack(held.pinDir)).toMatchObject({ fromVm, toVm });
+describeHooks('an interface that is changed', (hook) => {
+  test('by setLink keeps its filter', () => {
+    const { fromVm, toVm } = attachFilter(held.pinDir, held.ifindex, hook.options);
+    setLink(held.ifindex, { up: false, mtu: 1400 });
+    setLink(held.ifindex, { up: true, mtu: 1500 });
+    expect(readBack(held.pinDir)).toMatchObject({ fromVm, toVm });
+  });
 });

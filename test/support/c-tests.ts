@@ -7,6 +7,8 @@ export interface CTest {
   name: string;
   /** Where and what; empty when it passed. */
   failure: string;
+  /** Why it could not be done here. */
+  skipped?: string;
 }
 
 const built = (name: string): string => fileURLToPath(new URL(`../../build/native/${name}`, import.meta.url));

@@ -12,12 +12,21 @@
 #include <linux/types.h>
 
 /* Bumped when the meaning or place of a field changes. A program that meets another number drops everything. */
-#define VMN_POLICY_ABI 1
+#define VMN_POLICY_ABI 2
 
-#define VMN_MODE_FILTERED 1
+#define VMN_MODE_FILTERED 1  /* every frame by every rule */
+#define VMN_MODE_CONNTRACK 2 /* the first frame of a flow by every rule, later ones as part of the flow */
+#define VMN_MODE_SAMPLED 3   /* who the guest is: every frame; whom it talks to: a random part of them */
 
 #define VMN_POLICY_QUARANTINED (1u << 0)      /* kill switch: nothing passes, whatever else is set */
 #define VMN_POLICY_STRICT_WIREGUARD (1u << 1) /* only WireGuard-shaped datagrams pass */
+#define VMN_POLICY_AUDIT (1u << 2)            /* whom the guest talks to is counted, not enforced */
+#define VMN_POLICY_FLAGS (VMN_POLICY_QUARANTINED | VMN_POLICY_STRICT_WIREGUARD | VMN_POLICY_AUDIT)
+
+/* What is beyond these is taken as these: user space refuses it, and the arithmetic of limit.h must not overflow. */
+#define VMN_BITS_PER_SECOND_MAX 100000000000ull
+#define VMN_PACKETS_PER_SECOND_MAX 1000000000ull
+#define VMN_MILLION 1000000u
 
 /*
  * Packet mark bits. The from-VM program sets ALLOWED on what it lets through, and the standing nftables guard drops
@@ -45,24 +54,87 @@ struct vmn_policy {
 	struct vmn_endpoint endpoint;
 	struct vmn_endpoint previous; /* zero when there is none */
 	__u64 previous_until_ns;      /* CLOCK_MONOTONIC; at and after it the previous endpoint is refused */
-	__u64 reserved[8];            /* zero */
+	__u64 secret[2];              /* SipHash key, fresh with every policy: what the guest must not be able to predict */
+	__u64 egress_bits_per_second; /* from the VM, Ethernet header included; 0: no limit */
+	__u64 packets_per_second;     /* from the VM; 0: no limit */
+	__u32 sample_per_million;     /* mode SAMPLED */
+	__u32 max_packet_bytes;       /* IPv4 total length of one packet; 0: no limit */
+	__u32 violation_threshold;    /* in the window; 0: never */
+	__u32 violation_window_ms;
+	__u64 reserved[2]; /* zero */
 };
 
 #define VMN_DIRECTION_FROM_VM 0
 #define VMN_DIRECTION_TO_VM 1
 
-/* Counters: per-CPU array, index = direction * VMN_REASON_SLOTS + reason. */
+/*
+ * Counters: per-CPU array, index = (audited * 2 + direction) * VMN_REASON_SLOTS + reason. Audited frames broke the rule
+ * and passed. The last two slots of the first block are no reasons but what became of events.
+ */
 #define VMN_REASON_SLOTS 64
-#define VMN_COUNTER_SLOTS (2 * VMN_REASON_SLOTS)
+#define VMN_COUNTER_SLOTS (4 * VMN_REASON_SLOTS)
+#define VMN_COUNTER_EVENTS_SUPPRESSED 62 /* new, but more than VMN_REPORTS_PER_SECOND */
+#define VMN_COUNTER_EVENTS_LOST 63       /* the ring was full */
 
 struct vmn_counter {
 	__u64 packets;
 	__u64 bytes;
-	__u64 last_event_ns; /* when this CPU last sent an event for this slot; bounds the event rate in the kernel */
 };
 
-/* At most one event per slot, CPU and this long. */
-#define VMN_EVENT_INTERVAL_NS 100000000ull
+/*
+ * Flows of mode CONNTRACK: sets of fingerprints, the most recently used first. One of 64 bits is written in one piece,
+ * so CPUs that race may forget a flow but never make one up.
+ */
+#define VMN_FLOW_SETS 64
+#define VMN_FLOW_WAYS 8
+
+struct vmn_flow_set {
+	__u64 fingerprints[VMN_FLOW_WAYS]; /* 0: free */
+};
+
+struct vmn_flows {
+	struct vmn_flow_set sets[VMN_FLOW_SETS];
+};
+
+/* What remains from frame to frame beside flows; the eBPF engine keeps it behind a lock. */
+struct vmn_limiter {
+	__u64 last_ns;
+	__s64 bits;    /* in billionths; negative: in debt */
+	__s64 packets; /* likewise */
+};
+
+struct vmn_violations {
+	__u64 window_start_ns; /* 0: none yet */
+	__u32 now;             /* in this window */
+	__u32 before;          /* in the one before it */
+	__u32 disarmed;        /* told already; see violation.h */
+	__u32 reserved;
+	__u64 crossings; /* how often the threshold was reached: events can be lost, this cannot */
+};
+
+struct vmn_state {
+	struct vmn_limiter limiter;
+	struct vmn_violations violations;
+};
+
+/* Which frames have been told about; per CPU in the eBPF engine. */
+#define VMN_TOLD_SLOTS 64
+#define VMN_TOLD_AGAIN_SECONDS 10
+#define VMN_REPORTS_PER_SECOND 32
+
+struct vmn_told {
+	__u32 fingerprint;
+	__u32 second;
+};
+
+struct vmn_reports {
+	__u32 second;
+	__u32 sent; /* in that second */
+	struct vmn_told told[VMN_TOLD_SLOTS];
+};
+
+#define VMN_EVENT_DROP 0       /* the first frame of its kind that was dropped, or would have been */
+#define VMN_EVENT_VIOLATIONS 1 /* the frame that reached the violation threshold */
 
 #define VMN_EVENT_HEAD_BYTES 64
 
@@ -74,7 +146,9 @@ struct vmn_event {
 	__u16 head_bytes;  /* how much of `head` is the frame */
 	__u8 direction;
 	__u8 reason;
-	__u32 reserved;
+	__u8 kind;    /* VMN_EVENT_… */
+	__u8 audited; /* it passed all the same */
+	__u16 reserved;
 	__u8 head[VMN_EVENT_HEAD_BYTES]; /* first bytes of the frame, Ethernet header first */
 };
 
@@ -100,9 +174,22 @@ VMN_AT(vmn_policy, mode, 36);
 VMN_AT(vmn_policy, endpoint, 40);
 VMN_AT(vmn_policy, previous, 48);
 VMN_AT(vmn_policy, previous_until_ns, 56);
-VMN_AT(vmn_policy, reserved, 64);
-VMN_STATIC_ASSERT(sizeof(struct vmn_counter) == 24, "vmn_counter is 24 bytes");
+VMN_AT(vmn_policy, secret, 64);
+VMN_AT(vmn_policy, egress_bits_per_second, 80);
+VMN_AT(vmn_policy, packets_per_second, 88);
+VMN_AT(vmn_policy, sample_per_million, 96);
+VMN_AT(vmn_policy, max_packet_bytes, 100);
+VMN_AT(vmn_policy, violation_threshold, 104);
+VMN_AT(vmn_policy, violation_window_ms, 108);
+VMN_AT(vmn_policy, reserved, 112);
+VMN_STATIC_ASSERT(sizeof(struct vmn_counter) == 16, "vmn_counter is 16 bytes");
+VMN_STATIC_ASSERT(sizeof(struct vmn_flows) == 4096, "vmn_flows is 4096 bytes");
+VMN_STATIC_ASSERT(sizeof(struct vmn_state) == 56, "vmn_state is 56 bytes");
+VMN_AT(vmn_state, violations, 24);
+VMN_AT(vmn_violations, crossings, 24);
+VMN_STATIC_ASSERT(sizeof(struct vmn_reports) == 520, "vmn_reports is 520 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_event) == 96, "vmn_event is 96 bytes");
+VMN_AT(vmn_event, kind, 28);
 VMN_AT(vmn_event, head, 32);
 
 #endif

@@ -13,6 +13,32 @@
 #include <linux/types.h>
 
 #define VMN_INLINE static inline __attribute__((always_inline))
+/*
+ * What few frames need, kept out of the way of the others: in BPF a function of its own, since with everything in one the
+ * compiler runs out of registers and the common path pays for the rare ones.
+ */
+#ifdef __bpf__
+#define VMN_RARE static __attribute__((noinline))
+#else
+#define VMN_RARE static inline __attribute__((unused))
+#endif
+
+/* The same for a loop that the BPF verifier shall walk once, by itself, and not again for each way that leads to it. */
+#ifdef __bpf__
+#define VMN_SUBPROGRAM __attribute__((noinline))
+#else
+#define VMN_SUBPROGRAM VMN_RARE
+#endif
+
+/*
+ * Keeps the compiler from carrying along what it could compute anew from the variable. The verifier knows little of what
+ * was spilled to the stack, least on old kernels, and a loop whose counter it lost never ends.
+ */
+#ifdef __bpf__
+#define VMN_OPAQUE(variable) asm volatile("" : "+r"(variable))
+#else
+#define VMN_OPAQUE(variable) ((void)(variable))
+#endif
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define VMN_NET16(value) __builtin_bswap16(value)

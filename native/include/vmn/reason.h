@@ -12,6 +12,8 @@
 	X(0, ALLOWED, "Allowed")                           \
 	X(1, ALLOWED_PREVIOUS, "AllowedPreviousEndpoint")  \
 	X(2, ARP_ANSWERED, "ArpAnswered")                  \
+	X(3, ALLOWED_FLOW, "AllowedFlow")                  \
+	X(4, ALLOWED_UNSAMPLED, "AllowedUnsampled")        \
 	X(16, NO_POLICY, "NoPolicy")                       \
 	X(17, POLICY_ABI, "PolicyAbi")                     \
 	X(18, QUARANTINED, "Quarantined")                  \
@@ -42,12 +44,37 @@
 	X(43, SOURCE_PORT, "SourcePort")                   \
 	X(44, NOT_WIREGUARD, "NotWireGuard")               \
 	X(45, SUPER_FRAME, "SuperFrame")                   \
-	X(46, CHECKSUM_OFFLOAD, "ChecksumOffload")
+	X(46, CHECKSUM_OFFLOAD, "ChecksumOffload")         \
+	X(47, PACKET_TOO_BIG, "PacketTooBig")              \
+	X(48, BIT_RATE, "BitRate")                         \
+	X(49, PACKET_RATE, "PacketRate")
 
 #define VMN_REASON_ENUM(number, symbol, name) VMN_REASON_##symbol = number,
 enum vmn_reason { VMN_REASONS(VMN_REASON_ENUM) };
 #undef VMN_REASON_ENUM
 
 #define VMN_REASON_FIRST_DROP 16
+
+/*
+ * Drops that any decent guest causes: what systems say into the wild by themselves, what somebody else did, and sending
+ * too much. The others mean that somebody in the guest tries to be, or to reach, what it may not.
+ */
+#define VMN_REASON_BIT(symbol) (1ull << VMN_REASON_##symbol)
+#define VMN_HARMLESS_REASONS                                                                                           \
+	(VMN_REASON_BIT(NO_POLICY) | VMN_REASON_BIT(POLICY_ABI) | VMN_REASON_BIT(QUARANTINED) |                            \
+	 VMN_REASON_BIT(FRAME_TOO_SHORT) | VMN_REASON_BIT(GROUP_MAC) | VMN_REASON_BIT(ETHERTYPE) |                         \
+	 VMN_REASON_BIT(ARP_NOT_GATEWAY) | VMN_REASON_BIT(ARP_FROM_HOST) | VMN_REASON_BIT(IPV6) | VMN_REASON_BIT(IP_TTL) | \
+	 VMN_REASON_BIT(PREVIOUS_EXPIRED) | VMN_REASON_BIT(SUPER_FRAME) | VMN_REASON_BIT(PACKET_TOO_BIG) |                 \
+	 VMN_REASON_BIT(BIT_RATE) | VMN_REASON_BIT(PACKET_RATE))
+
+static inline __attribute__((always_inline)) int vmn_is_drop(enum vmn_reason reason)
+{
+	return reason >= VMN_REASON_FIRST_DROP;
+}
+
+static inline __attribute__((always_inline)) int vmn_is_violation(enum vmn_reason reason)
+{
+	return vmn_is_drop(reason) && !(VMN_HARMLESS_REASONS >> (reason & 63) & 1);
+}
 
 #endif

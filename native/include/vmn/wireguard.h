@@ -11,8 +11,22 @@
 #define VMN_WIREGUARD_HEAD_BYTES 4
 
 /*
+ * A data message: a header of 16, a padded packet, a tag of 16. Senders pad to 16, but never beyond the MTU of their tunnel
+ * (5.4.6): with the usual 1420 every full packet is 1452 long. So an odd length is right for long messages only. 576: the
+ * packet that every IPv4 host takes (RFC 791), and no tunnel has a smaller MTU.
+ */
+#define VMN_WIREGUARD_DATA_OVERHEAD 32
+#define VMN_WIREGUARD_LEAST_MTU 576
+
+VMN_INLINE int vmn_is_wireguard_data(__u32 payload_bytes)
+{
+	return payload_bytes >= VMN_WIREGUARD_DATA_OVERHEAD &&
+	       (payload_bytes % 16 == 0 || payload_bytes >= VMN_WIREGUARD_DATA_OVERHEAD + VMN_WIREGUARD_LEAST_MTU);
+}
+
+/*
  * `head`: the first four bytes of the datagram's payload as they stand in the frame: type, then three reserved zeros.
- * `payload_bytes`: length of that payload. A data message is a header of 16, a ciphertext padded to 16 and a tag of 16.
+ * `payload_bytes`: length of that payload.
  */
 VMN_INLINE int vmn_is_wireguard(__u32 head, __u32 payload_bytes)
 {
@@ -24,7 +38,7 @@ VMN_INLINE int vmn_is_wireguard(__u32 head, __u32 payload_bytes)
 	case VMN_NET32(0x03000000u): /* cookie reply */
 		return payload_bytes == 64;
 	case VMN_NET32(0x04000000u): /* data, keepalive */
-		return payload_bytes >= 32 && payload_bytes % 16 == 0;
+		return vmn_is_wireguard_data(payload_bytes);
 	default:
 		return 0;
 	}

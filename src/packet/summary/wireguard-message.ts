@@ -13,8 +13,13 @@ export function wireGuardMessage(head: Uint8Array, payloadBytes: number): string
       return payloadBytes === 64 ? 'WireGuard cookie reply' : null;
     case 4:
       if (payloadBytes === 32) return 'WireGuard keepalive';
-      return payloadBytes > 32 && payloadBytes % 16 === 0 ? 'WireGuard transport data' : null;
+      return isDataLength(payloadBytes) ? 'WireGuard transport data' : null;
     default:
       return null;
   }
+}
+
+/** Padded to 16, but for packets that fill their tunnel: src/filter/wireguard-shape.ts says why from 608 on any length fits. */
+function isDataLength(payloadBytes: number): boolean {
+  return payloadBytes > 32 && (payloadBytes % 16 === 0 || payloadBytes >= 608);
 }

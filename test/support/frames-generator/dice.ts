@@ -26,4 +26,9 @@ export class Dice {
   bytes(length: number): Uint8Array {
     return Uint8Array.from({ length }, () => this.below(256));
   }
+
+  /** Any 64 bits. */
+  word64(): bigint {
+    return (BigInt(this.below(2 ** 32)) << 32n) | BigInt(this.below(2 ** 32));
+  }
 }

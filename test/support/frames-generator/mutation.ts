@@ -65,7 +65,9 @@ const honestOptions: Mutation = (frame, dice) => {
 /** A payload of another length, and headers that say so. */
 const honestLength: Mutation = (frame, dice) => {
   if (frame.length < UDP + 8) return frame;
-  const bytes = dice.pick([0, 1, 3, 4, 16, 31, 32, 33, 40, 48, 64, 91, 92, 93, 147, 148, 149, 1472]);
+  const bytes = dice.pick([
+    0, 1, 3, 4, 16, 31, 32, 33, 40, 48, 64, 91, 92, 93, 147, 148, 149, 607, 608, 609, 1452, 1472,
+  ]);
   const payload = concat(frame.subarray(UDP + 8), new Uint8Array(bytes)).subarray(0, bytes);
   const cut = concat(frame.subarray(0, UDP + 8), payload);
   return patched(patched(cut, IP + 2, [...u16(28 + bytes)]), UDP + 4, [...u16(8 + bytes)]);

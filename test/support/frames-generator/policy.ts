@@ -1,10 +1,11 @@
+import { endianness } from 'node:os';
 import { udpEndpoint } from '../../../src/filter/endpoint.ts';
 import { EndpointAllowlist } from '../../../src/filter/endpoint-allowlist.ts';
-import type { PolicyInForce } from '../../../src/filter/filter-policy.ts';
+import type { FilterMode, FilterPolicy, PolicyInForce } from '../../../src/filter/filter-policy.ts';
 import { Ipv4Address } from '../../../src/packet/ipv4-address.ts';
 import { MacAddress } from '../../../src/packet/mac-address.ts';
 import { CAST, OTHER_VM, STRANGER } from '../frames/cast.ts';
-import { policyBytes, type Destination, type PolicyFields } from '../frames/policy-bytes.ts';
+import { Mode, policyBytes, type Destination, type PolicyFields } from '../frames/policy-bytes.ts';
 import type { Dice } from './dice.ts';
 
 /** One policy for both: as the bytes that the C reads, and as what the reference is told. */
@@ -14,8 +15,9 @@ export interface GeneratedPolicy {
   inForce: PolicyInForce;
 }
 
-/** Endings of grace lie around this moment. */
+/** Where generated time begins; endings of grace lie around it. */
 export const NOW = 1_000_000_000_000n;
+const SECOND = 1_000_000_000n;
 
 const NOBODY: Destination = { address: '0.0.0.0', port: 0 };
 const PORTS = [1, 255, 256, 51820, 51900, 47306 /* 51896 with its bytes swapped */, 65535];
@@ -27,7 +29,8 @@ const ADDRESSES = [
   '255.255.255.254',
 ];
 
-export function generatePolicy(dice: Dice): GeneratedPolicy {
+/** @param measured whether it may have limits and a violation threshold */
+export function generatePolicy(dice: Dice, measured = true): GeneratedPolicy {
   const endpoint = { address: dice.pick(ADDRESSES), port: dice.pick(PORTS) };
   const fields: PolicyFields = {
     guestMac: dice.pick([CAST.guestMac, OTHER_VM.mac, '00:00:00:00:00:01']),
@@ -36,16 +39,59 @@ export function generatePolicy(dice: Dice): GeneratedPolicy {
     gatewayAddress: dice.pick([CAST.gatewayAddress, CAST.gatewayAddress, '0.0.0.0']),
     strict: dice.chance(0.4),
     quarantined: dice.chance(0.03),
+    audit: dice.chance(0.2),
+    mode: dice.pick([Mode.filtered, Mode.conntrack, Mode.sampled]),
+    generation: dice.pick([0n, 1n, 2n, 2n ** 32n, 2n ** 64n - 1n]),
+    secret: dice.bytes(16),
+    samplePerMillion: dice.pick([0, 1, 100_000, 500_000, 999_999, 1_000_000, 0xffff_ffff]),
+    maxPacketBytes: dice.pick([0, 0, 59, 60, 576, 1500, 65_535, 0xffff_ffff]),
     endpoint: dice.chance(0.03) ? NOBODY : endpoint,
+    ...(measured && generateLimits(dice)),
   };
   if (dice.chance(0.5)) {
-    const untilNs = NOW + dice.pick([-NOW, -1n, 0n, 1n, 1n, 60_000_000_000n]);
+    const untilNs = NOW + dice.pick([-NOW, -1n, 5n * SECOND, 60n * SECOND, 3600n * SECOND]);
     fields.previous = { ...previousOf(dice, endpoint), untilNs };
   }
-  const bytes = policyBytes(fields);
+  return generated(dice, fields);
+}
+
+/** A later policy of the same VM: something about it is new, if only its generation. */
+export function changedPolicy(dice: Dice, { fields }: GeneratedPolicy, measured = true): GeneratedPolicy {
+  const generation = ((fields.generation ?? 0n) + 1n) % 2n ** 64n;
+  const other = { address: dice.pick(ADDRESSES), port: dice.pick(PORTS) };
+  const changed = dice.pick<Partial<PolicyFields>>([
+    {},
+    { generation, endpoint: other },
+    { generation },
+    { mode: dice.pick([Mode.filtered, Mode.conntrack, Mode.sampled]) },
+    { secret: dice.bytes(16) },
+    { audit: dice.chance(0.5) },
+    measured ? generateLimits(dice) : {},
+  ]);
+  return generated(dice, { ...fields, ...changed });
+}
+
+function generated(dice: Dice, fields: PolicyFields): GeneratedPolicy {
   if (dice.chance(0.02)) return { fields, bytes: null, inForce: 'none' };
   if (dice.chance(0.05)) return { fields, bytes: foreign(dice, fields), inForce: 'foreign' };
-  return { fields, bytes, inForce: inForce(fields) };
+  return { fields, bytes: policyBytes(fields), inForce: inForce(fields) };
+}
+
+/** Within what user space writes, and beyond: the filter has to stay safe, and both have to mean the same. */
+function generateLimits(dice: Dice): Partial<PolicyFields> {
+  return {
+    egressBitsPerSecond: dice.pick([0, 0, 0, 1, 50_000, 1_000_000, 100_000_000_000, 2 ** 63]),
+    packetsPerSecond: dice.pick([0, 0, 0, 1, 40, 5000, 1_000_000_000, 2 ** 53]),
+    violation: dice.pick([
+      { threshold: 0, windowMs: 0 },
+      { threshold: 0, windowMs: 10_000 },
+      { threshold: 1, windowMs: 1 },
+      { threshold: 2, windowMs: 0 },
+      { threshold: 1, windowMs: 1000 },
+      { threshold: 5, windowMs: 700 },
+      { threshold: 30, windowMs: 10_000 },
+    ]),
+  };
 }
 
 /** Another address, another port of the same, or the endpoint itself. */
@@ -58,29 +104,47 @@ function previousOf(dice: Dice, endpoint: Destination): Destination {
 function foreign(dice: Dice, fields: PolicyFields): Uint8Array {
   const bytes = policyBytes(fields);
   const view = new DataView(bytes.buffer);
-  const strange = dice.pick([0, 2, 0x0100_0000, 0xffff_ffff]);
-  const flags = [4, 7, 0x8000_0000];
+  const strange = dice.pick([0, 4, 0x0100_0000, 0x0200_0000, 0xffff_ffff]);
   const [offset, value] = dice.pick([
-    [0, strange],
+    [0, dice.pick([strange, 1, 3])],
     [36, strange],
-    [4, dice.pick(flags)],
+    [4, dice.pick([8, 15, 0x8000_0000])],
   ] as const);
-  view.setUint32(offset, value, new Uint8Array(Uint16Array.of(1).buffer)[0] === 1);
+  view.setUint32(offset, value, endianness() === 'LE');
   return bytes;
 }
 
-/** What the reference is told of a policy. */
-export function inForce(fields: PolicyFields): PolicyInForce {
+const MODES: Readonly<Record<number, FilterMode>> = {
+  [Mode.filtered]: 'Filtered',
+  [Mode.conntrack]: 'Conntrack',
+  [Mode.sampled]: 'Sampled',
+};
+
+/** What the reference is told of a policy of this version. */
+export function inForce(fields: PolicyFields): FilterPolicy {
   const { previous } = fields;
+  const mode = MODES[fields.mode ?? Mode.filtered];
+  if (mode === undefined) throw new Error(`no mode of this version: ${String(fields.mode)}`);
   return {
+    generation: fields.generation ?? 1n,
+    mode,
     quarantined: fields.quarantined === true,
     strictWireGuard: fields.strict === true,
+    audit: fields.audit === true,
     guestMac: mac(fields.guestMac),
     gatewayMac: mac(fields.gatewayMac),
     guestAddress: address(fields.guestAddress),
     gatewayAddress: address(fields.gatewayAddress),
     endpoints: new EndpointAllowlist(fields.endpoint.port === 0 ? [] : [endpointOf(fields.endpoint)]),
     previous: previous === undefined ? null : { endpoint: endpointOf(previous), untilNs: previous.untilNs },
+    secret: fields.secret ?? new Uint8Array(16),
+    samplePerMillion: fields.samplePerMillion ?? 0,
+    maxPacketBytes: fields.maxPacketBytes ?? 0,
+    limits: {
+      egressBitsPerSecond: fields.egressBitsPerSecond ?? 0,
+      packetsPerSecond: fields.packetsPerSecond ?? 0,
+    },
+    violation: fields.violation ?? { threshold: 0, windowMs: 0 },
   };
 }
 

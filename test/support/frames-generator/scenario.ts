@@ -1,14 +1,18 @@
-import type { Circumstances, Direction } from '../../../src/filter/filtering-strategy.ts';
-import type { FrameMeta } from '../../../src/native/verdict.ts';
-import { arpAnswer, arpRequest, fromGuest, toGuest, type Cast } from '../frames/cast.ts';
+import type { Circumstances, Direction, SuperFrame } from '../../../src/filter/filtering-strategy.ts';
+import { arpAnswer, arpRequest, fromGuest, GUEST_PORT, toGuest, type Cast } from '../frames/cast.ts';
+import { concat } from '../frames/bytes.ts';
 import { ethernet } from '../frames/ethernet.ts';
+import { Mode } from '../frames/policy-bytes.ts';
 import { WireGuard, wireGuardShape } from '../frames/wireguard.ts';
+import { GeneratedClock } from './clock.ts';
 import { Dice } from './dice.ts';
 import { MUTATIONS, withRightChecksum } from './mutation.ts';
-import { generatePolicy, NOW, type GeneratedPolicy } from './policy.ts';
+import { changedPolicy, generatePolicy, type GeneratedPolicy } from './policy.ts';
 
 /** One frame to judge: mostly a valid one with something wrong about it. */
 export interface Scenario {
+  /** Whose frame it is. What a filter remembers of one VM does not touch another. */
+  vm: number;
   direction: Direction;
   policy: GeneratedPolicy;
   frame: Uint8Array;
@@ -17,26 +21,51 @@ export interface Scenario {
   mutations: readonly string[];
 }
 
-const POLICIES = 400;
+const VMS = 120;
+const POLICIES_OF_A_VM = 3;
 
-/** The same scenarios for the same seed, without end. */
-export function* scenarios(seed: number): Generator<Scenario, never> {
+/**
+ * The same scenarios for the same seed, without end. Time goes on from one to the next, mostly.
+ *
+ * @param measured false: no limits and no violation thresholds, for a filter whose clock is its own
+ */
+export function* scenarios(seed: number, { measured = true } = {}): Generator<Scenario, never> {
   const dice = new Dice(seed);
-  const policies = Array.from({ length: POLICIES }, () => generatePolicy(dice));
-  for (;;) yield scenario(dice, dice.pick(policies));
+  const clock = new GeneratedClock();
+  const vms = Array.from({ length: VMS }, () => policiesOfAVm(dice, measured));
+  for (;;) {
+    const vm = dice.below(VMS);
+    yield scenario(dice, clock, vm, dice.pick(vms[vm] ?? []));
+  }
 }
 
-function scenario(dice: Dice, policy: GeneratedPolicy): Scenario {
+function policiesOfAVm(dice: Dice, measured: boolean): GeneratedPolicy[] {
+  const policies = [generatePolicy(dice, measured)];
+  while (policies.length < POLICIES_OF_A_VM)
+    policies.push(changedPolicy(dice, dice.pick(policies), measured));
+  return policies;
+}
+
+export function scenario(dice: Dice, clock: GeneratedClock, vm: number, policy: GeneratedPolicy): Scenario {
   const direction = dice.pick<Direction>(['from-vm', 'to-vm']);
-  const isArp = dice.chance(0.15);
-  const names = Array.from({ length: dice.pick([0, 1, 1, 1, 2, 3]) }, () =>
+  const isArp = dice.chance(0.12);
+  const names = Array.from({ length: dice.pick([0, 0, 1, 1, 2, 3]) }, () =>
     dice.pick(Object.keys(MUTATIONS)),
   );
 
-  let frame = isArp ? validArp(dice, direction, policy) : validDatagram(dice, direction, policy);
+  const superFrame = dice.chance(0.08) ? generateSuperFrame(dice) : null;
+  let frame = isArp ? validArp(dice, direction, policy) : validDatagram(dice, direction, policy, superFrame);
   for (const name of names) frame = MUTATIONS[name]?.(frame, dice, policy.fields) ?? frame;
-  if (!isArp && dice.chance(0.85)) frame = withRightChecksum(frame);
-  return { direction, policy, frame, circumstances: circumstances(dice, isArp), mutations: names };
+  if (!isArp && dice.chance(0.9)) frame = withRightChecksum(frame);
+  const circumstances: Circumstances = {
+    nowNs: clock.next(dice, policy.fields),
+    nonce: dice.word64(),
+    vlanInMetadata: dice.chance(0.02),
+    superFrame,
+    pendingChecksumAt: pendingChecksum(dice),
+    ownAnswer: dice.chance(isArp ? 0.7 : 0.05),
+  };
+  return { vm, direction, policy, frame, circumstances, mutations: names };
 }
 
 function validArp(dice: Dice, direction: Direction, { fields }: GeneratedPolicy): Uint8Array {
@@ -45,7 +74,12 @@ function validArp(dice: Dice, direction: Direction, { fields }: GeneratedPolicy)
   return dice.chance(0.95) ? usual(cast) : arpRequest(cast, {}, { source: cast.gatewayMac });
 }
 
-function validDatagram(dice: Dice, direction: Direction, { fields }: GeneratedPolicy): Uint8Array {
+function validDatagram(
+  dice: Dice,
+  direction: Direction,
+  { fields }: GeneratedPolicy,
+  superFrame: SuperFrame | null,
+): Uint8Array {
   const cast = castOf(dice, fields);
   if (dice.chance(0.03)) {
     const ends = { source: cast.guestMac, destination: cast.gatewayMac };
@@ -53,9 +87,21 @@ function validDatagram(dice: Dice, direction: Direction, { fields }: GeneratedPo
     const etherType = dice.pick([0x86dd, 0x88cc, 0x0026]);
     return ethernet({ ...(direction === 'from-vm' ? ends : turned), etherType, payload: dice.bytes(40) });
   }
+  const payload = superFrame?.kind === 'udp' ? segments(dice, superFrame.segmentBytes) : message(dice);
+  const port = guestPort(dice, fields.mode === Mode.conntrack);
+  return direction === 'from-vm'
+    ? fromGuest(cast, { udp: { payload, checksum: 0, sourcePort: port } })
+    : toGuest(cast, { udp: { payload, checksum: 0, destinationPort: port } });
+}
+
+function message(dice: Dice): Uint8Array {
   const { type, bytes } = dice.pick(Object.values(WireGuard));
-  const twist = { udp: { payload: wireGuardShape(type, bytes), checksum: 0 } };
-  return direction === 'from-vm' ? fromGuest(cast, twist) : toGuest(cast, twist);
+  return wireGuardShape(type, bytes);
+}
+
+/** Mostly the one that is known already; with flows, now and then one of so many that they do not all fit. */
+function guestPort(dice: Dice, tracked: boolean): number {
+  return tracked && dice.chance(0.5) ? 1 + dice.below(3000) : GUEST_PORT;
 }
 
 /** The policy's own people; the previous endpoint speaks now and then. */
@@ -64,19 +110,27 @@ function castOf(dice: Dice, fields: GeneratedPolicy['fields']): Cast {
   return { ...fields, previous, endpoint: dice.chance(0.3) ? previous : fields.endpoint };
 }
 
-function circumstances(dice: Dice, isArp: boolean): Circumstances {
-  const pending = dice.pick([1, 14, 24, 36, 39, 41, 50, 65535]);
-  return {
-    nowNs: NOW,
-    vlanInMetadata: dice.chance(0.02),
-    superFrame: dice.chance(0.04),
-    pendingChecksumAt: dice.chance(0.9) ? null : dice.chance(0.6) ? 40 : pending,
-    ownAnswer: dice.chance(isArp ? 0.7 : 0.05),
-  };
+function generateSuperFrame(dice: Dice): SuperFrame {
+  if (dice.chance(0.2)) return { kind: 'other' };
+  return { kind: 'udp', segmentBytes: dice.pick([0, 1, 3, 4, 32, 33, 64, 92, 148, 480, 1472, 65_535]) };
 }
 
-/** The same for the C filter. */
-export function metaOf(its: Circumstances): FrameMeta {
-  const { nowNs, vlanInMetadata, superFrame, ownAnswer } = its;
-  return { nowNs, vlanInMetadata, superFrame, ownAnswer, pendingChecksumOffset: its.pendingChecksumAt ?? 0 };
+/** Messages that a segment holds each, the last one shorter now and then; or one message, whatever the segments. */
+function segments(dice: Dice, segmentBytes: number): Uint8Array {
+  if (segmentBytes > 1472 || dice.chance(0.2)) return message(dice);
+  const type = { 64: 3, 92: 2, 148: 1 }[segmentBytes] ?? 4;
+  const count = Math.min(
+    dice.pick([1, 2, 3, 20, 127, 128, 129]),
+    Math.floor(60_000 / Math.max(segmentBytes, 1)),
+  );
+  const whole = new Array<Uint8Array>(count).fill(wireGuardShape(type, segmentBytes));
+  const last = dice.chance(0.5) ? [] : [wireGuardShape(4, dice.pick([1, 4, 32, 48]))];
+  return concat(...whole, ...last);
 }
+
+function pendingChecksum(dice: Dice): number | null {
+  if (dice.chance(0.85)) return null;
+  return dice.chance(0.6) ? dice.pick([40, 40, 50]) : dice.pick([1, 14, 24, 36, 39, 41, 49, 51, 65535]);
+}
+
+export { metaOf } from './meta.ts';

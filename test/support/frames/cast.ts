@@ -2,7 +2,7 @@ import { BROADCAST_MAC, ZERO_MAC } from './address.ts';
 import { arp, ArpOperation, type ArpFields } from './arp.ts';
 import { ethernet, EtherType, type EthernetFields } from './ethernet.ts';
 import { ipv4, Protocol, type Ipv4Fields } from './ipv4.ts';
-import { policyBytes, type Destination } from './policy-bytes.ts';
+import { POLICY_ABI, policyBytes, type Destination } from './policy-bytes.ts';
 import { udp, type UdpFields } from './udp.ts';
 import { keepAlive } from './wireguard.ts';
 
@@ -59,7 +59,7 @@ export function policyOf(kind: PolicyKind, cast: Cast, nowNs: bigint): Uint8Arra
     ...rest,
     strict: kind === 'strict',
     quarantined: kind === 'quarantined',
-    abi: kind === 'foreign-abi' ? 2 : 1,
+    abi: kind === 'foreign-abi' ? POLICY_ABI + 1 : POLICY_ABI,
     ...(kind === 'grace-running' && { previous: { ...previous, untilNs: nowNs + minuteNs } }),
     ...(kind === 'grace-over' && { previous: { ...previous, untilNs: nowNs } }),
   });

@@ -3,6 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import {
   FIRST_DROP,
   isDrop,
+  isViolation,
+  reasonMetric,
   reasonName,
   REASONS,
   reasonOf,
@@ -29,22 +31,35 @@ function headerRows(): Row[] {
 
 interface Section extends Omit<Row, 'symbol'> {
   summary: string;
-  guest: string;
+  guestSees: string;
   remedy: string;
+  metric: string;
+  violation: boolean;
 }
 
 /** The sections of docs/drop-reasons.md, in their order. */
 function documentedSections(): Section[] {
   const sections = project('docs/drop-reasons.md').matchAll(
-    /^### (\d+) (\w+)\n\n(.+)\n\n\*\*The guest sees:\*\* (.+)\n\n\*\*What to do:\*\* (.+)\n/gm,
+    /^### (\d+) (\w+)\n\n(.+)\n\n\*\*The guest sees:\*\* (.+)\n\n\*\*What to do:\*\* (.+)\n\n\*\*In metrics:\*\* `reason="(\w+)"`(\. Counts as a violation\.)?\n/gm,
   );
-  return [...sections].map(([, number = '', name = '', summary = '', guest = '', remedy = '']) => ({
-    number: Number(number),
-    name,
-    summary,
-    guest,
-    remedy,
-  }));
+  return [...sections].map(
+    ([, number = '', name = '', summary = '', guestSees = '', remedy = '', metric = '', violation]) => ({
+      number: Number(number),
+      name,
+      summary,
+      guestSees,
+      remedy,
+      metric,
+      violation: violation !== undefined,
+    }),
+  );
+}
+
+/** The drops that reason.h does not count as violations. */
+function harmlessSymbols(): string[] {
+  const [, definition = ''] =
+    /#define VMN_HARMLESS_REASONS((?:.*\\\n)*.*)/.exec(project('native/include/vmn/reason.h')) ?? [];
+  return [...definition.matchAll(/VMN_REASON_BIT\((\w+)\)/g)].map(([, symbol = '']) => symbol);
 }
 
 /** How often a section begins, whether or not the rest of it is as it should be. */
@@ -62,14 +77,16 @@ describe('reasons', () => {
   });
 
   test('docs/drop-reasons.md says of each what drop-reason.ts says', () => {
-    const documented = documentedSections().map(({ number, name, summary, remedy }) => [
-      number,
-      name,
-      summary,
-      remedy,
-    ]);
-    expect(documented).toEqual(
-      REASONS.map(({ number, name, summary, remedy }) => [number, name, summary, remedy]),
+    expect(documentedSections()).toEqual(
+      REASONS.map(({ number, name, summary, guestSees, remedy, metric, violation }) => ({
+        number,
+        name,
+        summary,
+        guestSees,
+        remedy,
+        metric,
+        violation,
+      })),
     );
     expect(headings()).toBe(REASONS.length);
   });
@@ -89,6 +106,8 @@ describe('reasons', () => {
       '0 Allowed',
       '1 AllowedPreviousEndpoint',
       '2 ArpAnswered',
+      '3 AllowedFlow',
+      '4 AllowedUnsampled',
       '16 NoPolicy',
       '17 PolicyAbi',
       '18 Quarantined',
@@ -120,6 +139,9 @@ describe('reasons', () => {
       '44 NotWireGuard',
       '45 SuperFrame',
       '46 ChecksumOffload',
+      '47 PacketTooBig',
+      '48 BitRate',
+      '49 PacketRate',
     ]);
   });
 
@@ -130,12 +152,34 @@ describe('reasons', () => {
       'ALLOWED',
       'ALLOWED_PREVIOUS',
       'ARP_ANSWERED',
+      'ALLOWED_FLOW',
+      'ALLOWED_UNSAMPLED',
     ]);
+  });
+
+  // Dashboards and alerts ask for them by name: the label is the symbol, and no symbol changes.
+  test('the metric label is the symbol in lower case', () => {
+    expect(REASONS.map(({ metric }) => metric)).toEqual(
+      headerRows().map(({ symbol }) => symbol.toLowerCase()),
+    );
+    for (const { number, metric } of REASONS) expect(reasonMetric(number)).toBe(metric);
+  });
+
+  test('violations are the drops that reason.h does not call harmless', () => {
+    expect(harmlessSymbols()).toHaveLength(15);
+    const drops = headerRows().filter(({ number }) => isDrop(number));
+    const violations = drops.filter(({ symbol }) => !harmlessSymbols().includes(symbol));
+    expect(REASONS.filter(({ number }) => isViolation(number)).map(({ symbol }) => symbol)).toEqual(
+      violations.map(({ symbol }) => symbol),
+    );
   });
 
   test('a number from a newer filter has a name and is a drop', () => {
     expect(reasonOf(63)).toBeUndefined();
     expect(reasonName(63)).toBe('Reason63');
+    expect(reasonMetric(63)).toBe('reason_63');
+    expect(isViolation(63)).toBe(true);
+    expect(isViolation(5)).toBe(false);
     expect(ruleOf(63)).toMatch(/does not know/);
     expect(isDrop(63)).toBe(true);
   });

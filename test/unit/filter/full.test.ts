@@ -1,11 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { REASONS } from '../../../src/filter/drop-reason.ts';
 import { EndpointAllowlist } from '../../../src/filter/endpoint-allowlist.ts';
 import { udpEndpoint } from '../../../src/filter/endpoint.ts';
-import type { FilterPolicy } from '../../../src/filter/filter-policy.ts';
-import { PLAIN, type Circumstances, type Direction } from '../../../src/filter/filtering-strategy.ts';
+import type { PolicyInForce } from '../../../src/filter/filter-policy.ts';
+import type { Circumstances, Direction } from '../../../src/filter/filtering-strategy.ts';
 import { Full } from '../../../src/filter/full.ts';
-import { REASON_NAMES, type Verdict } from '../../../src/filter/verdict.ts';
+import type { Verdict } from '../../../src/filter/verdict.ts';
 import {
   arpAnswer,
   arpRequest,
@@ -15,27 +14,38 @@ import {
   STRANGER,
   toGuest,
 } from '../../support/frames/cast.ts';
+import { CountingAllowlist } from '../../support/allowlist/counting-allowlist.ts';
 import { EtherType, ethernet, tagged } from '../../support/frames/ethernet.ts';
+import { circumstancesWith } from '../../support/frames-generator/judged.ts';
 import { address, inForce } from '../../support/frames-generator/policy.ts';
 
 const policy = inForce(PINNED);
-const circumstances: Circumstances = { ...PLAIN, nowNs: 0n };
 
 function judged(
   direction: Direction,
   frame: Uint8Array,
-  { under = policy, ...beside }: Partial<Circumstances> & { under?: typeof policy } = {},
+  { under = policy, ...beside }: Partial<Circumstances> & { under?: PolicyInForce } = {},
 ): Verdict {
-  return new Full().judge(direction, under, frame, { ...circumstances, ...beside });
+  return new Full().judge(direction, under, frame, circumstancesWith({ nowNs: 0n, ...beside }));
 }
 
-test('the reasons are those of the table, in its order', () => {
-  expect([...REASON_NAMES]).toEqual(REASONS.map(({ name }) => name));
+test('[FS-1] every frame is judged: the list is asked about each datagram, as often as it comes', () => {
+  const endpoints = new CountingAllowlist(policy.endpoints);
+  const under = { ...policy, endpoints };
+  for (let frame = 1; frame <= 1000; frame += 1) {
+    const [direction, bytes] =
+      frame % 2 === 0 ? (['from-vm', fromGuest(CAST)] as const) : (['to-vm', toGuest(CAST)] as const);
+    expect(judged(direction, bytes, { under }).reason).toBe('Allowed');
+    expect(endpoints.lookups).toBe(frame);
+  }
+  const elsewhere = fromGuest(CAST, { ip: { destination: STRANGER.address } });
+  expect(judged('from-vm', elsewhere, { under }).reason).toBe('DestinationAddress');
+  expect(endpoints.lookups).toBe(1001);
 });
 
 describe('a verdict', () => {
   test('lets the one conversation pass, both ways', () => {
-    const allowed = { action: 'allow', reason: 'Allowed', reasonCode: 0 };
+    const allowed = { action: 'allow', reason: 'Allowed', reasonCode: 0, audited: false };
     expect(judged('from-vm', fromGuest(CAST))).toEqual(allowed);
     expect(judged('to-vm', toGuest(CAST))).toEqual(allowed);
   });
@@ -46,12 +56,13 @@ describe('a verdict', () => {
       action: 'drop',
       reason: 'DestinationAddress',
       reasonCode: 40,
+      audited: false,
     });
   });
 
   test('answers the question for the gateway to the byte, and lets only that answer out', () => {
     const { answer, ...verdict } = judged('from-vm', arpRequest(CAST));
-    expect(verdict).toEqual({ action: 'reply', reason: 'ArpAnswered', reasonCode: 2 });
+    expect(verdict).toEqual({ action: 'reply', reason: 'ArpAnswered', reasonCode: 2, audited: false });
     expect(answer).toEqual(arpAnswer(CAST));
     expect(judged('to-vm', arpAnswer(CAST), { ownAnswer: true })).toMatchObject({ action: 'allow' });
     expect(judged('to-vm', arpAnswer(CAST))).toMatchObject({ action: 'drop', reason: 'ArpFromHost' });
@@ -84,14 +95,14 @@ test('quarantined: nothing passes, not even what is allowed twice', () => {
 });
 
 test('[AL-1] a policy whose list is empty blocks everything but ARP', () => {
-  const under = { ...(policy as FilterPolicy), endpoints: new EndpointAllowlist() };
+  const under = { ...policy, endpoints: new EndpointAllowlist() };
   expect(judged('from-vm', fromGuest(CAST), { under }).reason).toBe('DestinationAddress');
   expect(judged('to-vm', toGuest(CAST), { under }).reason).toBe('SourceAddress');
 });
 
 test('[AL-3] the old endpoint is refused at once when the list of a policy is replaced', () => {
   const endpoints = new EndpointAllowlist([udpEndpoint(address(CAST.endpoint.address), CAST.endpoint.port)]);
-  const under = { ...(policy as FilterPolicy), endpoints };
+  const under = { ...policy, endpoints };
   expect(judged('from-vm', fromGuest(CAST), { under }).reason).toBe('Allowed');
   endpoints.replace([udpEndpoint(address(STRANGER.address), CAST.endpoint.port)]);
   expect(judged('from-vm', fromGuest(CAST), { under }).reason).toBe('DestinationAddress');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { addon } from '../../../src/native/addon.ts';
-import { decodeEvent, EVENT_BYTES, EVENT_LAYOUT } from '../../../src/native/events.ts';
+import { decodeEvent, EVENT_BYTES, EVENT_KINDS, EVENT_LAYOUT } from '../../../src/native/events.ts';
 
 const layout = addon().abiLayout();
 
@@ -15,6 +15,8 @@ function eventBytes(headBytes: number): Uint8Array {
   view.setUint16(EVENT_LAYOUT.head_bytes, headBytes, true);
   view.setUint8(EVENT_LAYOUT.direction, 1);
   view.setUint8(EVENT_LAYOUT.reason, 40);
+  view.setUint8(EVENT_LAYOUT.kind, 1);
+  view.setUint8(EVENT_LAYOUT.audited, 1);
   bytes.fill(0xab, EVENT_LAYOUT.head);
   return bytes;
 }
@@ -33,6 +35,8 @@ describe('event layout', () => {
       VMN_EVENT_HEAD_BYTES: EVENT_BYTES - EVENT_LAYOUT.head,
       VMN_DIRECTION_FROM_VM: 0,
       VMN_DIRECTION_TO_VM: 1,
+      VMN_EVENT_DROP: EVENT_KINDS.indexOf('drop'),
+      VMN_EVENT_VIOLATIONS: EVENT_KINDS.indexOf('violations'),
     });
   });
 });
@@ -41,6 +45,8 @@ describe('decoding an event', () => {
   test('gives each field its value', () => {
     const event = decodeEvent(eventBytes(42));
     expect(event).toMatchObject({
+      kind: 'violations',
+      audited: true,
       timeNs: 0x0102030405060708n,
       generation: 9n,
       ifindex: 10,
@@ -51,11 +57,17 @@ describe('decoding an event', () => {
     expect(event?.head.length).toBe(42);
   });
 
+  test('of a frame that was dropped and told of by itself', () => {
+    const bytes = eventBytes(1).with(EVENT_LAYOUT.kind, 0).with(EVENT_LAYOUT.audited, 0);
+    expect(decodeEvent(bytes)).toMatchObject({ kind: 'drop', audited: false });
+  });
+
   test('never reads past the head, whatever length is claimed', () => {
     expect(decodeEvent(eventBytes(65535))?.head.length).toBe(64);
   });
 
   test('bytes of another version are no event', () => {
     expect(decodeEvent(eventBytes(1).subarray(1))).toBeNull();
+    expect(decodeEvent(eventBytes(1).with(EVENT_LAYOUT.kind, 2))).toBeNull();
   });
 });

@@ -27,12 +27,27 @@ describe('facades check before native code runs', () => {
     expect(() => judge('from-vm', new Uint8Array(size), new Uint8Array(60))).toThrow(TypeError);
   });
 
+  test('an unknown way of attaching is refused, by option or by VMNET_HOOK', () => {
+    const attach = (hook?: string): unknown =>
+      attachFilter('/sys/fs/bpf/vmnet/tap', 1, hook === undefined ? {} : { hook: hook as 'tcx' });
+    expect(() => attach('xdp')).toThrow(TypeError);
+    expect(() => attach('constructor')).toThrow(TypeError);
+    process.env['VMNET_HOOK'] = 'xdp';
+    try {
+      expect(() => attach()).toThrow(TypeError);
+    } finally {
+      delete process.env['VMNET_HOOK'];
+    }
+  });
+
   test('the addon itself refuses what would be undefined in C', () => {
     const native = addon() as unknown as Record<string, (...args: unknown[]) => unknown>;
     expect(() => native['readBack']?.()).toThrow('expected a string');
     expect(() => native['readBack']?.('/sys\0/fs')).toThrow('without NUL');
     expect(() => native['attachFilter']?.('/sys/fs/bpf/a/b', -1)).toThrow('unsigned 32-bit');
     expect(() => native['attachFilter']?.('/sys/fs/bpf/a/b', 1.5)).toThrow('unsigned 32-bit');
+    expect(() => native['attachFilter']?.('/sys/fs/bpf/a/b', 1, 3)).toThrow('a kind of hook');
+    expect(() => native['testRun']?.('/sys/fs/bpf/a/b', true, new Uint8Array(60), 0, 0)).toThrow('a boolean');
     expect(() => native['writePolicy']?.('/sys/fs/bpf/a/b', new Uint8Array(5))).toThrow('of another length');
     expect(() => native['writePolicy']?.('/sys/fs/bpf/a/b', 'text')).toThrow('expected a Uint8Array');
     expect(() => native['routeTo']?.('010.0.0.1')).toThrow('expected an IPv4 address');

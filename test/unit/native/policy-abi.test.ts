@@ -5,13 +5,18 @@ import {
   decodePolicy,
   encodePolicy,
   ENDPOINT_LAYOUT,
+  FLAG_AUDIT,
   FLAG_QUARANTINED,
   FLAG_STRICT_WIREGUARD,
-  MODE_FILTERED,
+  MAX_BITS_PER_SECOND,
+  MAX_PACKETS_PER_SECOND,
+  MILLION,
+  MODES,
   POLICY_ABI,
   POLICY_BYTES,
   POLICY_LAYOUT,
-  REASON_SLOTS,
+  policyHash,
+  randomSecret,
   type Policy,
 } from '../../../src/native/policy-abi.ts';
 
@@ -41,10 +46,15 @@ describe('policy layout', () => {
       'vmn_endpoint.address_be': ENDPOINT_LAYOUT.address_be,
       'vmn_endpoint.port_be': ENDPOINT_LAYOUT.port_be,
       VMN_POLICY_ABI: POLICY_ABI,
-      VMN_MODE_FILTERED: MODE_FILTERED,
+      VMN_MODE_FILTERED: MODES.Filtered,
+      VMN_MODE_CONNTRACK: MODES.Conntrack,
+      VMN_MODE_SAMPLED: MODES.Sampled,
       VMN_POLICY_QUARANTINED: FLAG_QUARANTINED,
       VMN_POLICY_STRICT_WIREGUARD: FLAG_STRICT_WIREGUARD,
-      VMN_REASON_SLOTS: REASON_SLOTS,
+      VMN_POLICY_AUDIT: FLAG_AUDIT,
+      VMN_BITS_PER_SECOND_MAX: MAX_BITS_PER_SECOND,
+      VMN_PACKETS_PER_SECOND_MAX: MAX_PACKETS_PER_SECOND,
+      VMN_MILLION: MILLION,
     });
   });
 });
@@ -55,17 +65,29 @@ const mac = fc
   .map((bytes) => bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':'));
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const endpoint = fc.record({ address, port: fc.integer({ min: 1, max: 65535 }) });
-const policies: fc.Arbitrary<Policy> = fc.record({
-  flags: fc.record({ quarantined: fc.boolean(), strictWireGuard: fc.boolean() }),
-  generation: u64,
-  guestMac: mac,
-  gatewayMac: mac,
-  guestAddress: address,
-  gatewayAddress: address,
-  mode: fc.constant('Filtered' as const),
-  endpoint,
-  previous: fc.option(fc.record({ address, port: fc.integer({ min: 1, max: 65535 }), untilNs: u64 })),
-});
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const threshold = fc.record({ threshold: u32, windowMs: fc.integer({ min: 1, max: 2 ** 32 - 1 }) });
+const policies: fc.Arbitrary<Policy> = fc
+  .record({
+    flags: fc.record({ quarantined: fc.boolean(), strictWireGuard: fc.boolean(), audit: fc.boolean() }),
+    generation: u64,
+    guestMac: mac,
+    gatewayMac: mac,
+    guestAddress: address,
+    gatewayAddress: address,
+    mode: fc.constantFrom('Filtered' as const, 'Conntrack' as const, 'Sampled' as const),
+    endpoint,
+    previous: fc.option(fc.record({ address, port: fc.integer({ min: 1, max: 65535 }), untilNs: u64 })),
+    secret: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    limits: fc.record({
+      egressBitsPerSecond: fc.integer({ min: 0, max: MAX_BITS_PER_SECOND }),
+      packetsPerSecond: fc.integer({ min: 0, max: MAX_PACKETS_PER_SECOND }),
+    }),
+    samplePerMillion: fc.integer({ min: 0, max: MILLION }),
+    maxPacketBytes: fc.integer({ min: 0, max: 65535 }),
+    violation: fc.oneof(threshold, fc.constant({ threshold: 0, windowMs: 0 })),
+  })
+  .map((policy) => (policy.mode === 'Sampled' ? policy : { ...policy, samplePerMillion: 0 }));
 
 describe('policy bytes', () => {
   test('any policy comes back as it was', () => {
@@ -86,7 +108,7 @@ describe('policy bytes', () => {
   });
 
   const policy: Policy = {
-    flags: { quarantined: false, strictWireGuard: false },
+    flags: { quarantined: false, strictWireGuard: false, audit: false },
     generation: 1n,
     guestMac: '02:76:00:00:00:02',
     gatewayMac: '02:76:6d:6e:00:01',
@@ -95,6 +117,11 @@ describe('policy bytes', () => {
     mode: 'Filtered',
     endpoint: { address: '192.0.2.1', port: 51820 },
     previous: null,
+    secret: new Uint8Array(16),
+    limits: { egressBitsPerSecond: 0, packetsPerSecond: 0 },
+    samplePerMillion: 0,
+    maxPacketBytes: 0,
+    violation: { threshold: 0, windowMs: 0 },
   };
 
   test.each<[string, Partial<Policy>]>([
@@ -107,6 +134,22 @@ describe('policy bytes', () => {
     ['a previous port 0', { previous: { address: '192.0.2.1', port: 0, untilNs: 1n } }],
     ['a negative generation', { generation: -1n }],
     ['a generation of 65 bits', { generation: 2n ** 64n }],
+    ['a secret of 15 bytes', { secret: new Uint8Array(15) }],
+    [
+      'more bits than there are',
+      { limits: { egressBitsPerSecond: MAX_BITS_PER_SECOND + 1, packetsPerSecond: 0 } },
+    ],
+    ['half a bit', { limits: { egressBitsPerSecond: 0.5, packetsPerSecond: 0 } }],
+    ['a negative rate', { limits: { egressBitsPerSecond: 0, packetsPerSecond: -1 } }],
+    [
+      'more packets than there are',
+      { limits: { egressBitsPerSecond: 0, packetsPerSecond: MAX_PACKETS_PER_SECOND + 1 } },
+    ],
+    ['more than every frame', { mode: 'Sampled', samplePerMillion: MILLION + 1 }],
+    ['a sample of a mode that draws none', { mode: 'Conntrack', samplePerMillion: 1 }],
+    ['a packet longer than IPv4 has', { maxPacketBytes: 65536 }],
+    ['a threshold without a window', { violation: { threshold: 1, windowMs: 0 } }],
+    ['a window of 33 bits', { violation: { threshold: 1, windowMs: 2 ** 32 } }],
   ])('refuses %s rather than write something else', (_, change) => {
     expect(() => encodePolicy({ ...policy, ...change })).toThrow(TypeError);
   });
@@ -115,9 +158,46 @@ describe('policy bytes', () => {
     ['a byte too few', (bytes) => bytes.subarray(1)],
     ['another ABI', (bytes) => bytes.fill(9, POLICY_LAYOUT.abi, POLICY_LAYOUT.abi + 1)],
     ['an unknown mode', (bytes) => bytes.fill(9, POLICY_LAYOUT.mode, POLICY_LAYOUT.mode + 1)],
+    ['a mode of 0', (bytes) => bytes.fill(0, POLICY_LAYOUT.mode, POLICY_LAYOUT.mode + 4)],
+    ['the flag after the last', (bytes) => bytes.fill(8, POLICY_LAYOUT.flags, POLICY_LAYOUT.flags + 1)],
+    ['more bits than there are', (bytes) => bytes.fill(255, POLICY_LAYOUT.egress_bits_per_second, 88)],
+    ['more packets than there are', (bytes) => bytes.fill(255, POLICY_LAYOUT.packets_per_second, 96)],
+    ['a sample of a mode that draws none', (bytes) => bytes.fill(1, POLICY_LAYOUT.sample_per_million, 97)],
+    ['a threshold without a window', (bytes) => bytes.fill(1, POLICY_LAYOUT.violation_threshold, 105)],
     ['an unknown flag', (bytes) => bytes.fill(128, POLICY_LAYOUT.flags, POLICY_LAYOUT.flags + 1)],
     ['reserved bytes in use', (bytes) => bytes.fill(1, POLICY_BYTES - 1)],
   ])('does not read %s as a policy', (_, damage) => {
     expect(() => decodePolicy(damage(encodePolicy(policy)))).toThrow('not a policy of this version');
+  });
+});
+
+describe('the secret', () => {
+  test('is another one each time', () => {
+    const secrets = new Set(Array.from({ length: 100 }, () => Buffer.from(randomSecret()).toString('hex')));
+    expect(secrets.size).toBe(100);
+    expect([...secrets].every((secret) => secret.length === 32)).toBe(true);
+  });
+
+  test('does not show in the hash, everything else does', () => {
+    fc.assert(
+      fc.property(policies, fc.uint8Array({ minLength: 16, maxLength: 16 }), (policy, secret) => {
+        const hash = policyHash(encodePolicy(policy));
+        expect(policyHash(encodePolicy({ ...policy, secret }))).toBe(hash);
+        const next = (policy.generation + 1n) % 2n ** 64n;
+        expect(policyHash(encodePolicy({ ...policy, generation: next }))).not.toBe(hash);
+      }),
+    );
+    const bytes = new Uint8Array(POLICY_BYTES);
+    const hashes = Array.from(bytes, (_, at) => policyHash(bytes.with(at, 1)));
+    const shown = hashes.map((hash) => hash !== policyHash(bytes));
+    expect(shown).toEqual(
+      Array.from(bytes, (_, at) => at < POLICY_LAYOUT.secret || at >= POLICY_LAYOUT.secret + 16),
+    );
+  });
+
+  test('of the bytes that were hashed is left alone', () => {
+    const bytes = new Uint8Array(POLICY_BYTES).fill(7);
+    policyHash(bytes);
+    expect(bytes.every((byte) => byte === 7)).toBe(true);
   });
 });

@@ -10,6 +10,7 @@ import type { FrameCase } from './frame-case.ts';
 import { ipv4Damage, type Flow } from './ipv4-damage.ts';
 import { ipv6Kinds } from './ipv6-kinds.ts';
 import { linkKinds } from './link-kinds.ts';
+import { unjudged } from './super-frames.ts';
 
 /** Frames a guest may send, root in it or not, and what must become of each. */
 export function fromVmCases(cast: Cast): FrameCase[] {
@@ -44,13 +45,7 @@ export function fromVmCases(cast: Cast): FrameCase[] {
     ...grace(cast),
     ...strict(send),
     ...checksums(send),
-    {
-      name: 'segmentation super-frame to the endpoint',
-      ids: ['SB-5'],
-      frame: send({ udp: { payload: wireGuardShape(4, 1280) } }),
-      segmentBytes: 320,
-      reason: 'SUPER_FRAME',
-    },
+    unjudged(send),
   ];
 }
 

@@ -17,6 +17,7 @@ import type { FrameCase } from './frame-case.ts';
 import { ipv4Damage, type Flow } from './ipv4-damage.ts';
 import { ipv6Kinds } from './ipv6-kinds.ts';
 import { linkKinds } from './link-kinds.ts';
+import { unjudged } from './super-frames.ts';
 
 /** Frames that somebody on the host side, or beyond it, may send towards a guest. */
 export function toVmCases(cast: Cast): FrameCase[] {
@@ -47,13 +48,7 @@ export function toVmCases(cast: Cast): FrameCase[] {
     ...strangers(cast, send),
     ...grace(cast),
     ...strict(send),
-    {
-      name: 'segmentation super-frame of the endpoint',
-      ids: ['SB-5'],
-      frame: send({ udp: { payload: wireGuardShape(4, 1280) } }),
-      segmentBytes: 320,
-      reason: 'SUPER_FRAME',
-    },
+    unjudged(send),
   ];
 }
 
