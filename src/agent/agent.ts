@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { isVmnError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { isViolation } from '../filter/drop-reason.ts';
 import type { FilterEvent } from '../native/filter-engine.ts';
 import { ReconcileLoop } from './attachment/loop.ts';
 import { reconcile } from './attachment/pass.ts';
@@ -16,6 +17,7 @@ import { DropEventFeed, toDropEvent } from './status/drop-events.ts';
 import { hostProblem } from './status/problems.ts';
 import { reportStatus, unverifiedStatus } from './status/report.ts';
 import { StatusServer } from './status/server.ts';
+import { ViolationLog } from './status/violation-log.ts';
 import type { AgentInfo, AgentStatus } from './status/status.ts';
 import type { ClosedTapPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
@@ -32,11 +34,13 @@ export interface AgentPorts extends ClosedTapPorts {
   readonly uplinks: OpenedUplinks;
   readonly clock: Clock;
   readonly log: Logger;
+  /** 16 bytes that no guest can know. */
+  newSecret(): Uint8Array;
   /** Calls back when links, addresses or routes of the host may have changed. */
   watchLinks(onChange: () => void): Closable;
   /** Calls back when the host's nftables rule set may have changed, by this agent too. */
   watchGuard(onChange: () => void): Closable;
-  /** Reads the ring buffer of dropped frames, which must exist. */
+  /** Reads the ring buffer of the filters, which must exist. */
   openEvents(onEvent: (event: FilterEvent) => void): Closable;
 }
 
@@ -64,6 +68,7 @@ export class Agent {
   readonly #loop: ReconcileLoop;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
+  readonly #violations = new ViolationLog();
   readonly #history: ConditionHistory;
   readonly #memory: RoundMemory = { retries: new RetryTable(), generations: new Map() };
   #status: AgentStatus | null = null;
@@ -133,7 +138,7 @@ export class Agent {
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
     if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
     const now = this.#ports.clock.now().toISOString();
-    this.#show(reportStatus(this.#settings.info, set, result, this.#history, now));
+    this.#show(reportStatus(this.#settings.info, set, result, this.#history, this.#violations, now));
   }
 
   #show(status: AgentStatus): void {
@@ -172,6 +177,13 @@ export class Agent {
   }
 
   #onEvent(event: FilterEvent): void {
-    if (this.#feed.listeners > 0) this.#feed.publish(toDropEvent(event, this.#status, this.#ports.clock));
+    const violation = event.direction === 'from-vm' && isViolation(event.reason);
+    if (violation || this.#feed.listeners > 0) {
+      const drop = toDropEvent(event, this.#status, this.#ports.clock);
+      if (violation) this.#violations.note(drop);
+      this.#feed.publish(drop);
+    }
+    // The answer comes from the kernel's count, in a pass; this is only the call for one.
+    if (event.kind === 'violations') this.#loop.request();
   }
 }

@@ -5,6 +5,7 @@ import { systemClock } from '../lib/clock.ts';
 import { isVmnError } from '../lib/errors.ts';
 import { createLogger } from '../lib/log.ts';
 import { openEvents } from '../native/filter-engine.ts';
+import { randomSecret } from '../native/policy-abi.ts';
 import { watchNftables } from '../native/nftables-watch.ts';
 import { watchLinks } from '../native/rtnetlink.ts';
 import { Agent } from './agent.ts';
@@ -58,6 +59,7 @@ async function main(argv: readonly string[]): Promise<number> {
         ),
         clock: systemClock,
         log,
+        newSecret: randomSecret,
         watchLinks,
         watchGuard: watchNftables,
         openEvents: (onEvent) => openEvents(options.bpffs, onEvent),

@@ -1,11 +1,13 @@
 import { isVmnError } from '../../lib/errors.ts';
 import { encodePolicy } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
+import type { TapHolder } from '../host/kernel.ts';
 import { ensureClosedTap, isClaimAlive } from '../wiring/closed-tap.ts';
 import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
 import { ownerOfAlias } from '../wiring/identity.ts';
 import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
+import type { RecordedViolations } from '../wiring/record.ts';
 import { applySettings } from '../wiring/settings.ts';
 import type { Action } from './plan.ts';
 
@@ -21,6 +23,7 @@ import type { Action } from './plan.ts';
  *                  policy holds for both hooks, after it the new one
  * replace-filter   new programs are loaded with the wanted policy already in their slot and take the place of the old
  *                  ones by link update, one hook after the other: each hook has a complete program at every instant
+ * end-vm           the process is killed before it is noted that it was: done twice rather than not at all
  * tear-down        under the state lock, in this order:
  *    1  no claim alive, else stop              nothing changed
  *    2  empty policy                           the tap is closed
@@ -74,6 +77,12 @@ export function act(action: Action, tap: string, ports: ClosedTapPorts, paths: A
     case 'note-network':
       noteNetwork(action.network, tap, ports);
       return 'done';
+    case 'note-violations':
+      noteViolations(action.violations, tap, ports);
+      return 'done';
+    case 'end-vm':
+      endVm(action.holder, tap, ports);
+      return 'done';
     case 'tear-down':
       return ports.withStateLock(() => tearDown(tap, pinDir, ports));
   }
@@ -89,6 +98,23 @@ function noteNetwork(network: string | null, tap: string, ports: ClosedTapPorts)
     const found = ports.records.read(tap);
     if (found.state === 'ok') ports.records.write({ ...found.record, network });
   });
+}
+
+function noteViolations(violations: RecordedViolations | null, tap: string, ports: ClosedTapPorts): void {
+  ports.withStateLock(() => {
+    const found = ports.records.read(tap);
+    if (found.state !== 'ok') return;
+    const { violations: _before, ...record } = found.record;
+    ports.records.write(violations === null ? record : { ...record, violations });
+  });
+}
+
+/** A note that fails leaves a process that is gone to be ended once more, which is nothing. */
+function endVm(holder: TapHolder, tap: string, ports: ClosedTapPorts): void {
+  ports.kernel.endProcess(holder);
+  const found = ports.records.read(tap);
+  if (found.state !== 'ok' || found.record.violations === undefined) return;
+  noteViolations({ ...found.record.violations, toEnd: false }, tap, ports);
 }
 
 function tearDown(tap: string, pinDir: string, { kernel, records }: ClosedTapPorts): Outcome {

@@ -35,6 +35,10 @@ export function afterFailure(
       return failed.network === null ? [{ kind: 'write-policy', policy: null }, ...down] : [];
     case 'tear-down':
       return [{ kind: 'write-policy', policy: null }, ...down];
+    case 'note-violations':
+    case 'end-vm':
+      // A quarantine is in force before it is noted, and stays.
+      return [];
     case 'settings':
     case 'link':
     case 'link-up':
@@ -48,5 +52,6 @@ export function afterFailure(
 
 /** Actions that only close. They are carried out at once, even for an attachment whose retries are held back. */
 export function isClosing(action: Action): boolean {
-  return action.kind === 'link-down' || (action.kind === 'write-policy' && action.policy === null);
+  if (action.kind === 'link-down') return true;
+  return action.kind === 'write-policy' && (action.policy === null || action.policy.flags.quarantined);
 }

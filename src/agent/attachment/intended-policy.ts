@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PolicyIntent } from '../../controller/vmnetwork/plan.ts';
 import type { Policy } from '../../native/policy-abi.ts';
-import { GATEWAY_ADDRESS, GATEWAY_MAC } from '../wiring/identity.ts';
+import { GATEWAY_ADDRESS, GATEWAY_MAC, TAP_MTU } from '../wiring/identity.ts';
 import type { AttachmentRecord } from '../wiring/record.ts';
 
 export interface PolicyContext {
@@ -8,37 +9,53 @@ export interface PolicyContext {
   readonly nowNs: bigint;
   /** Highest generation ever seen of this attachment; a new one goes beyond it. */
   readonly lastGeneration: bigint;
+  /** Commit anew even what is in force already: with another generation the kernel's threshold of violations is armed again. */
+  readonly renew?: boolean;
+  /** A fresh key for the filter's draws and fingerprints, 16 bytes. */
+  readonly newSecret: () => Uint8Array;
 }
 
 /**
  * The policy that should be in force, given the one that is. If the one in force already says the same it is returned
- * itself, so that nothing is written. Otherwise its endpoint becomes the previous one for the time of grace, but only
+ * itself, so that nothing is written; generation and secret say nothing, they are new with each policy. Otherwise its endpoint becomes the previous one for the time of grace, but only
  * within one and the same network (another tenant's endpoint has no grace) and not out of a quarantine.
  */
 export function intendedPolicy(
   intent: PolicyIntent,
   record: AttachmentRecord,
   inForce: Policy | null,
-  { nowNs, lastGeneration }: PolicyContext,
+  { nowNs, lastGeneration, newSecret, renew = false }: PolicyContext,
 ): Policy {
   const untilNs = nowNs + BigInt(intent.graceSeconds) * 1_000_000_000n;
   const rule = {
-    flags: { quarantined: intent.quarantined, strictWireGuard: intent.strictWireGuard },
+    flags: {
+      quarantined: intent.quarantined,
+      strictWireGuard: intent.strictWireGuard,
+      audit: intent.audit,
+    },
     guestMac: record.guestMac,
     gatewayMac: GATEWAY_MAC,
     guestAddress: record.guestAddress,
     gatewayAddress: GATEWAY_ADDRESS,
-    mode: 'Filtered' as const,
+    mode: intent.mode,
     endpoint: { address: intent.endpoint.address as string, port: intent.endpoint.port as number },
+    limits: { ...intent.limits },
+    samplePerMillion: intent.samplePerMillion,
+    maxPacketBytes: TAP_MTU,
+    violation: {
+      threshold: intent.violation.threshold,
+      windowMs: intent.violation.windowSeconds * 1000,
+    },
   };
   const previous = previousEndpoint(inForce, rule, intent, record, nowNs, untilNs);
-  if (inForce !== null && sameRule(inForce, rule) && samePrevious(inForce.previous, previous)) return inForce;
+  const unchanged = inForce !== null && sameRule(inForce, rule) && samePrevious(inForce.previous, previous);
+  if (unchanged && !renew) return inForce;
   const highest =
     inForce !== null && inForce.generation > lastGeneration ? inForce.generation : lastGeneration;
-  return { ...rule, previous, generation: highest + 1n };
+  return { ...rule, previous, generation: highest + 1n, secret: newSecret() };
 }
 
-type Rule = Omit<Policy, 'previous' | 'generation'>;
+type Rule = Omit<Policy, 'previous' | 'generation' | 'secret'>;
 type Previous = Policy['previous'];
 
 function previousEndpoint(
@@ -63,16 +80,8 @@ function previousEndpoint(
 }
 
 function sameRule(policy: Policy, rule: Rule): boolean {
-  return (
-    policy.flags.quarantined === rule.flags.quarantined &&
-    policy.flags.strictWireGuard === rule.flags.strictWireGuard &&
-    policy.guestMac === rule.guestMac &&
-    policy.gatewayMac === rule.gatewayMac &&
-    policy.guestAddress === rule.guestAddress &&
-    policy.gatewayAddress === rule.gatewayAddress &&
-    policy.mode === rule.mode &&
-    sameEndpoint(policy.endpoint, rule.endpoint)
-  );
+  const { previous: _previous, generation: _generation, secret: _secret, ...inForce } = policy;
+  return isDeepStrictEqual(inForce, rule);
 }
 
 function sameEndpoint(a: Policy['endpoint'], b: Policy['endpoint']): boolean {

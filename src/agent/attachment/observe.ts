@@ -58,16 +58,21 @@ export function observeAttachment(
   const link = withOwner(host.links.get(tap) ?? null);
   const pinDir = pinDirOf(paths, tap);
   const filter = kernel.readBack(pinDir);
+  const fault = link === null ? null : attachmentFault(filter, link.ifindex);
+  const currentProgram = isCurrentProgram(filter, kernel.programTags());
+  const sound = link !== null && fault === null && currentProgram;
   return {
     tap,
     record,
     link,
     filter,
-    fault: link === null ? null : attachmentFault(filter, link.ifindex),
-    currentProgram: isCurrentProgram(filter, kernel.programTags()),
+    fault,
+    currentProgram,
+    crossings: host.pins.has(tap) ? crossingsOf(kernel, pinDir, sound) : null,
     stagedReplacement: kernel.isReplacing(pinDir),
     pinned: host.pins.has(tap),
     policy: policyOf(filter),
+    holders: record.state === 'ok' && record.record.violations?.toEnd === true ? kernel.tapHolders(tap) : [],
     wrongSettings: link === null ? [] : wrongSettings(kernel, tap),
     routes: link === null ? [] : (host.routesByLink.get(link.ifindex) ?? []),
     neighbours: link === null ? [] : kernel.neighbours(link.ifindex),
@@ -92,6 +97,16 @@ function recordOf(host: ObservedHost, tap: string): RecordState {
 function withOwner(link: Link | null): ObservedLink | null {
   if (link === null) return null;
   return { ...link, owner: link.kind === 'tun' ? ownerOfAlias(link.alias, link.name) : null };
+}
+
+/** A filter of another build, or one that was meddled with, may lack what tells; a sound one must tell. */
+function crossingsOf(kernel: Kernel, pinDir: string, sound: boolean): number | null {
+  try {
+    return Number(kernel.violations(pinDir).crossings);
+  } catch (error) {
+    if (sound || !isVmnError(error)) throw error;
+    return null;
+  }
 }
 
 /** Bytes that we would not write ourselves (another ABI, set reserved fields) are no policy we know. */

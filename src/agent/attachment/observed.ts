@@ -1,5 +1,5 @@
 import type { Policy } from '../../native/policy-abi.ts';
-import type { Link, ReadBack } from '../host/kernel.ts';
+import type { Link, ReadBack, TapHolder } from '../host/kernel.ts';
 import type { RecordState } from '../wiring/record.ts';
 
 /** One attachment as the kernel and the state folder show it at one moment. Nothing in it is remembered. */
@@ -18,6 +18,10 @@ export interface ObservedAttachment {
   readonly pinned: boolean;
   /** The policy in force when `filter.policyState` is `set` and its bytes are exactly what we would write. */
   readonly policy: Policy | null;
+  /** How often the threshold of violations was reached since the maps were made; null when that cannot be told. */
+  readonly crossings: number | null;
+  /** Who holds the tap, looked for only when the VM is to be ended for its violations. */
+  readonly holders: readonly TapHolder[];
   /** Kernel settings of the tap that are not as they should be; paths under /proc/sys. */
   readonly wrongSettings: readonly string[];
   /** Destinations of our routes over this link. */

@@ -2,12 +2,14 @@ import type { ErrorCode } from '../../lib/errors.ts';
 import { ERRORS } from '../../lib/errors.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import { GATEWAY_MAC, TAP_MTU } from '../wiring/identity.ts';
-import type { AttachmentRecord } from '../wiring/record.ts';
+import type { AttachmentRecord, RecordedViolations } from '../wiring/record.ts';
+import type { TapHolder } from '../host/kernel.ts';
 import type { DesiredAttachment } from './desired.ts';
 import { intendedPolicy } from './intended-policy.ts';
 import type { PolicyContext } from './intended-policy.ts';
 import { isInUse } from './observed.ts';
 import type { ObservedAttachment } from './observed.ts';
+import { answerViolations, sameViolations } from './violations.ts';
 
 /*
  * Theory of operation
@@ -24,6 +26,7 @@ import type { ObservedAttachment } from './observed.ts';
  *   another policy     -> write-policy: one atomic commit
  *   not wired          -> settings, link, link-up, route, neighbour
  *   nothing to do      ->                                                        Denied | Enforced
+ *   too many violations -> write-policy: quarantined; note-violations, perhaps end-vm   Enforced, nothing passes
  *   not wanted, unused -> tear-down
  *   not to be trusted  -> write-policy(null) or link-down, nothing else         Error
  *
@@ -51,6 +54,10 @@ export type Action =
     }
   /** Remembers which network gave the policy in force, null while that is about to change; see intendedPolicy. */
   | { readonly kind: 'note-network'; readonly network: string | null }
+  /** Remembers how the VM's violations were answered. */
+  | { readonly kind: 'note-violations'; readonly violations: RecordedViolations | null }
+  /** Ends the process that holds the tap, and notes that it was done. */
+  | { readonly kind: 'end-vm'; readonly holder: TapHolder }
   /** Removes tap, pins and record, unless somebody turns out to hold the tap. */
   | { readonly kind: 'tear-down' };
 
@@ -70,6 +77,8 @@ export interface Plan {
 }
 
 export interface PlanContext extends PolicyContext {
+  /** Wall clock, ISO 8601. */
+  readonly now: string;
   /** The standing guard (nftables) was seen in force in this pass. Without it nothing new is allowed. */
   readonly guarded: boolean;
 }
@@ -112,14 +121,23 @@ function converge(
   }
   const { ifindex } = link;
   const actions: Action[] = [];
+  const intent = desired.want === 'program' ? desired.intent : null;
+  const recorded = record.violations ?? null;
+  const answer = answerViolations(intent, recorded, observed.crossings, context.now);
+  const answered: Action[] = sameViolations(answer.recorded, recorded)
+    ? []
+    : [{ kind: 'note-violations', violations: answer.recorded }];
   if (observed.fault !== null) {
     if (link.up) actions.push({ kind: 'link-down', ifindex });
-    actions.push({ kind: 'close-tap', vm: record.vm });
+    // What the kernel counted goes with the maps.
+    actions.push(...answered, { kind: 'close-tap', vm: record.vm });
     return { ...NOTHING, actions };
   }
 
-  const intent = desired.want === 'program' ? desired.intent : null;
-  const wanted = intent === null ? null : intendedPolicy(intent, record, observed.policy, context);
+  const rule = intent !== null && answer.quarantined ? { ...intent, quarantined: true } : intent;
+  // The answer begins to matter: the next crossing is to be told even by a VM that never stopped since the last one.
+  const renew = recorded === null && answer.recorded !== null && context.guarded;
+  const wanted = rule === null ? null : intendedPolicy(rule, record, observed.policy, { ...context, renew });
   const unchanged = isInForce(observed, wanted);
   const withheld = wanted !== null && !unchanged && !context.guarded;
   const policy = withheld ? null : wanted;
@@ -129,15 +147,36 @@ function converge(
   const replace =
     !observed.currentProgram || observed.stagedReplacement || observed.filter.policyState === 'unknown';
   if (replace) {
-    actions.push({ kind: 'replace-filter', ifindex, policy });
-  } else if (!isInForce(observed, policy)) {
-    actions.push({ kind: 'write-policy', policy });
+    if (answered.length > 0 && answer.quarantined) actions.push({ kind: 'write-policy', policy: null });
+    actions.push(...answered, { kind: 'replace-filter', ifindex, policy });
+  } else {
+    // First the answer itself: it is one write, the note takes a disk.
+    if (!isInForce(observed, policy)) actions.push({ kind: 'write-policy', policy });
+    actions.push(...answered);
   }
   actions.push(...wire(observed, record, ifindex, context.guarded));
   if (intent !== null && !withheld && record.network !== intent.network) {
     actions.push({ kind: 'note-network', network: intent.network });
   }
-  return { actions, blocked: context.guarded ? null : UNGUARDED, policy };
+  const ending = recorded?.toEnd === true && answered.length === 0 ? end(recorded, observed) : null;
+  if (ending !== null && !('code' in ending)) actions.push(ending);
+  const blocked = ending !== null && 'code' in ending ? ending : null;
+  return { actions, blocked: context.guarded ? blocked : UNGUARDED, policy };
+}
+
+/** The VM is the process that holds its tap. More than one, or one that cannot be seen, is none that may be ended. */
+function end(recorded: RecordedViolations, { tap, holders, link }: ObservedAttachment): Action | Blocked {
+  const [holder] = holders;
+  if (holders.length === 1 && holder !== undefined) return { kind: 'end-vm', holder };
+  if (holders.length === 0 && link?.carrier !== true) {
+    return { kind: 'note-violations', violations: { ...recorded, toEnd: false } };
+  }
+  const found = holders.length === 0 ? 'a process that cannot be seen' : `${holders.length} processes`;
+  return {
+    code: 'VMN_TAP_IN_USE',
+    message: `the VM is to be ended for its violations, but ${found} (${holders.map(({ pid }) => pid).join(', ')}) holds ${tap}, so which one is the VM is not certain`,
+    remedy: 'Stop the VM by hand; it is quarantined meanwhile.',
+  };
 }
 
 /** Everything that lets allowed frames travel. None of it opens anything by itself. */

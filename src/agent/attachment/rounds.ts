@@ -1,4 +1,5 @@
 import { policyHash, encodePolicy } from '../../native/policy-abi.ts';
+import type { Policy } from '../../native/policy-abi.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
@@ -17,6 +18,8 @@ import type { RetryTable } from './retry.ts';
 export interface RoundPorts extends ClosedTapPorts {
   readonly clock: Clock;
   readonly paths: AttachmentPaths;
+  /** See PolicyContext. */
+  readonly newSecret: () => Uint8Array;
   /** One call for each change made to the machine. */
   readonly onChange: (what: string, on: string, vm: string | null) => void;
 }
@@ -133,6 +136,8 @@ class Rounds {
     return plan(desired, observed, {
       nowNs: this.#ports.clock.monotonicNs(),
       lastGeneration: this.#memory.generations.get(tap) ?? 0n,
+      newSecret: this.#ports.newSecret,
+      now: this.#ports.clock.now().toISOString(),
       guarded: this.#guarded,
     });
   }
@@ -285,8 +290,11 @@ function describe(action: Action): string {
   switch (action.kind) {
     case 'write-policy':
     case 'replace-filter':
-      if (action.policy === null) return `${action.kind} deny-all`;
-      return `${action.kind} ${action.policy.endpoint.address}:${action.policy.endpoint.port} generation ${action.policy.generation}`;
+      return `${action.kind} ${action.policy === null ? 'deny-all' : briefly(action.policy)}`;
+    case 'end-vm':
+      return `${action.kind} pid ${action.holder.pid}`;
+    case 'note-violations':
+      return `${action.kind} ${action.violations?.quarantinedAt == null ? 'settled' : 'quarantined'}`;
     case 'add-route':
     case 'drop-route':
     case 'set-neighbour':
@@ -301,4 +309,11 @@ function describe(action: Action): string {
     case 'tear-down':
       return action.kind;
   }
+}
+
+function briefly({ mode, endpoint, flags, generation }: Policy): string {
+  const words = [`${endpoint.address}:${endpoint.port}`, mode];
+  if (flags.audit) words.push('audit');
+  if (flags.quarantined) words.push('quarantined');
+  return [...words, `generation ${generation}`].join(' ');
 }

@@ -17,6 +17,12 @@ export interface HostRoute {
   readonly ifindex: number;
 }
 
+/** A process by pid and start time. */
+export interface TapHolder {
+  readonly pid: number;
+  readonly startTicks: string;
+}
+
 /**
  * What the agent asks of the machine, as one interface: production passes the native bindings (`systemKernel`), tests a
  * model of a kernel that can fail or crash between any two calls. All calls are synchronous, act on the network
@@ -48,6 +54,8 @@ export interface Kernel {
   readBack(pinDir: string): ReadBack;
   /** One atomic commit for both hooks; null is deny-all. */
   writePolicy(pinDir: string, policy: Uint8Array | null): void;
+  /** How often the VM reached its threshold of violations, counted since the maps of the filter were made. */
+  violations(pinDir: string): { crossings: bigint };
   /** A replacement was begun and did not end. */
   isReplacing(pinDir: string): boolean;
   /** Names of the folders under the bpffs root. */
@@ -76,4 +84,8 @@ export interface Kernel {
 
   /** Start time of a process in clock ticks since boot, or null when there is none. */
   processStart(pid: number): string | null;
+  /** Processes of this network namespace that hold the tap open. Not to be asked often: it reads all of /proc. */
+  tapHolders(tap: string): TapHolder[];
+  /** Ends a process at once (SIGKILL), unless the pid is somebody else's by now; its being gone is success. */
+  endProcess(holder: TapHolder): void;
 }

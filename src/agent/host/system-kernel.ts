@@ -7,8 +7,9 @@ import * as rtnetlink from '../../native/rtnetlink.ts';
 import * as tap from '../../native/tap.ts';
 import { ROUTE_PROTOCOL, TAP_PREFIX } from '../wiring/identity.ts';
 import { errnoOf } from './errno.ts';
-import type { HostRoute, Kernel } from './kernel.ts';
+import type { HostRoute, Kernel, TapHolder } from './kernel.ts';
 import { parseProcRoutes } from './proc-routes.ts';
+import { findTapHolders } from './tap-holders.ts';
 
 const SETTINGS_ROOT = '/proc/sys';
 
@@ -34,6 +35,7 @@ export function systemKernel(): Kernel {
     replaceFilter: (pinDir, ifindex, policy) => engine.replaceFilter(pinDir, ifindex, policy),
     readBack: (pinDir) => engine.readBack(pinDir),
     writePolicy: (pinDir, policy) => engine.writePolicy(pinDir, policy),
+    violations: (pinDir) => engine.violations(pinDir),
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),
     removePins: (pinDir) => engine.removePins(pinDir),
@@ -53,6 +55,8 @@ export function systemKernel(): Kernel {
     readSetting,
     writeSetting,
     processStart,
+    tapHolders: (name) => findTapHolders(name, processStart),
+    endProcess,
   };
 }
 
@@ -81,6 +85,21 @@ function foreignRoutes(): HostRoute[] {
       return ours ? [] : [{ ...route, ifindex: names.get(device) ?? 0 }];
     },
   );
+}
+
+/**
+ * As a plug that is pulled: nothing that the process might still want to do is waited for. Between the last look and the
+ * signal there is no third system call of ours; for the pid to be another's by then, all pids would have to be used up.
+ */
+function endProcess({ pid, startTicks }: TapHolder): void {
+  if (processStart(pid) !== startTicks) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (cause) {
+    if (errnoOf(cause) === 'ESRCH') return;
+    const remedy = 'Run the agent as root or with CAP_KILL, or stop the VM by hand.';
+    throw new VmnError('VMN_CAPABILITY', { attempted: 'end the VM', on: `pid ${pid}`, remedy, cause });
+  }
 }
 
 /** Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold blanks and brackets. */

@@ -102,7 +102,8 @@ export class ManifestFolder {
       const problem = folderProblem(this.#dir, cause);
       return { set: illegibleFolder(problem), signature: `illegible ${problem.message}` };
     }
-    for (const name of this.#cache.keys()) if (!names.includes(name)) this.#cache.delete(name);
+    const present = new Set(names);
+    for (const name of this.#cache.keys()) if (!present.has(name)) this.#cache.delete(name);
     const files = names.flatMap((name) => this.#file(name) ?? []);
     return { set: combineManifests(files.map(({ manifest }) => manifest)), signature: signatureOf(files) };
   }

@@ -23,9 +23,15 @@ function announceAttachments(
   log: Logger,
 ): void {
   const old = new Map(before.map((attachment) => [attachment.tap, attachment]));
-  for (const { vm, tap, network, state, message, inUse } of after) {
+  for (const { vm, tap, network, state, message, inUse, violations } of after) {
     const last = old.get(tap);
     old.delete(tap);
+    const { crossings } = violations;
+    if (crossings !== null && crossings > 0 && crossings !== (last?.violations.crossings ?? crossings))
+      log.warn(
+        { vm, tap, network, crossings, last: violations.last.at(-1) },
+        'threshold of violations reached',
+      );
     if (last?.state === state && last.message === message && last.network === network && last.inUse === inUse)
       continue;
     log.info({ vm, tap, network, state, inUse, message }, 'attachment');

@@ -1,5 +1,10 @@
 import type { AttachmentResult } from '../attachment/rounds.ts';
 import { GATEWAY_ADDRESS, GATEWAY_MAC, identityOf } from '../wiring/identity.ts';
+import { MILLION } from '../../native/policy-abi.ts';
+import type { Policy } from '../../native/policy-abi.ts';
+import { engineOf } from '../wiring/verify.ts';
+import { percent } from './detection.ts';
+import type { ViolationLog } from './violation-log.ts';
 import type { AttachmentState, AttachmentStatus, EnforcedPolicy } from './status.ts';
 
 /** Status of one attachment, from the last observation of a pass. `verifiedAt`: ISO 8601, the end of that pass. */
@@ -7,6 +12,7 @@ export function attachmentStatus(
   result: AttachmentResult,
   unreachable: ReadonlySet<string>,
   verifiedAt: string,
+  log: ViolationLog,
 ): AttachmentStatus {
   const { desired, observed, tap, inUse } = result;
   const record = observed?.record.state === 'ok' ? observed.record.record : null;
@@ -22,8 +28,13 @@ export function attachmentStatus(
     gatewayMac: GATEWAY_MAC,
     state: stateOf(result),
     inUse,
-    engine: 'tcx',
+    engine: observed === null ? 'tcx' : engineOf(observed.filter),
     enforced: enforcedPolicy(result, verifiedAt),
+    violations: {
+      crossings: observed?.crossings ?? null,
+      quarantinedAt: record?.violations?.quarantinedAt ?? null,
+      last: log.of(vm),
+    },
     message: messageOf(result, unreachable),
   };
 }
@@ -31,7 +42,15 @@ export function attachmentStatus(
 function stateOf({ error, verified, policy, desired }: AttachmentResult): AttachmentState {
   if (error !== null) return 'Error';
   if (!verified) return 'Pending';
-  return desired.want === 'program' && policy !== null ? 'Enforced' : 'Denied';
+  if (desired.want !== 'program' || policy === null) return 'Denied';
+  return extentOf(policy) === 'all' ? 'Enforced' : 'Programmed';
+}
+
+/** How much of what passes is as the endpoint wants it: all, what was drawn, or nothing is held to it. */
+function extentOf({ flags, mode, samplePerMillion }: Policy): 'all' | 'sampled' | 'audited' {
+  if (flags.quarantined) return 'all';
+  if (flags.audit) return 'audited';
+  return mode === 'Sampled' && samplePerMillion < MILLION ? 'sampled' : 'all';
 }
 
 /** Filled only when this very read-back showed the policy in force between two programs in their places. */
@@ -53,14 +72,27 @@ function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): 
   if (error !== null) return `${error.message}. ${kept(result)}`;
   if (desired.want === 'program' && policy !== null) {
     const { address, port } = policy.endpoint;
-    if (policy.flags.quarantined) return 'quarantined: nothing passes';
+    if (policy.flags.quarantined) return `${quarantine(result)}: nothing passes`;
     const note = unreachable.has(address) ? '; this host has no route to it' : '';
-    return `only ${address}:${port} passes${note}`;
+    switch (extentOf(policy)) {
+      case 'all':
+        return `only ${address}:${port} passes${note}`;
+      case 'sampled':
+        return `${percent(policy.samplePerMillion)} of the frames are held to ${address}:${port}, the rest pass${note}`;
+      case 'audited':
+        return `what is not for ${address}:${port} is counted, and passes${note}`;
+    }
   }
   const why = desired.want === 'program' ? 'not programmed yet' : desired.reason;
   const waits = desired.want === 'gone' && inUse ? '; the tap is removed once the VM lets go of it' : '';
   const closed = verified || observed?.filter.policyState === 'empty' ? 'nothing passes' : 'being closed';
   return `${closed}: ${why}${waits}`;
+}
+
+function quarantine({ observed }: AttachmentResult): string {
+  const record = observed?.record.state === 'ok' ? observed.record.record : null;
+  const since = record?.violations?.quarantinedAt ?? null;
+  return since === null ? 'quarantined' : `quarantined since ${since} for its violations`;
 }
 
 /** What an attachment in error still lets through, as just seen. */

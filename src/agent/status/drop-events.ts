@@ -16,6 +16,8 @@ export function toDropEvent(event: FilterEvent, status: AgentStatus | null, cloc
     reason: reasonName(event.reason),
     summary: summariseFrame(event.head, event.frameBytes),
     frameBytes: event.frameBytes,
+    kind: event.kind,
+    audited: event.audited,
   };
 }
 

@@ -5,6 +5,7 @@ import type { ManifestSet } from '../source/manifest-set.ts';
 import { attachmentStatus } from './attachment-status.ts';
 import type { ConditionHistory } from './condition-history.ts';
 import { networkStatus } from './network-status.ts';
+import type { ViolationLog } from './violation-log.ts';
 import { attachmentProblem, hostProblem } from './problems.ts';
 import type { AgentInfo, AgentStatus } from './status.ts';
 
@@ -14,6 +15,7 @@ export function reportStatus(
   set: ManifestSet,
   result: PassResult,
   history: ConditionHistory,
+  violations: ViolationLog,
   now: string,
 ): AgentStatus {
   const sources = new Map(set.networks.map((source) => [keyOf(source.network), source]));
@@ -25,17 +27,19 @@ export function reportStatus(
       observed.record.state !== 'absent'
     );
   });
-  const attachments = shown.map((attachment) => attachmentStatus(attachment, result.unreachable, now));
+  const attachments = shown.map((attachment) =>
+    attachmentStatus(attachment, result.unreachable, now, violations),
+  );
   const networks = result.networks.networks.flatMap((plan) => {
     const source = sources.get(plan.key);
     if (source === undefined) return [];
     const { file, network } = source;
     const generation = history.generationOf(plan.key, network);
     const own = attachments.filter(({ vm, network: bound }) => bound === plan.key && plan.vms.includes(vm));
-    const quarantined = network.spec.desiredState === 'Quarantined';
-    return [networkStatus({ plan, file, generation, attachments: own, quarantined }, history)];
+    return [networkStatus({ plan, file, generation, attachments: own, spec: network.spec }, history)];
   });
   history.keepOnly(new Set(sources.keys()));
+  violations.keepOnly(new Set(attachments.map(({ vm }) => vm)));
   return {
     agent,
     networks,

@@ -1,5 +1,6 @@
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { Problem } from '../../api/manifest.ts';
+import type { Engine } from '../wiring/verify.ts';
 
 /**
  * What the agent says about itself on its socket (`GET /v1/status`). Everything under `enforced` was read back from the
@@ -46,10 +47,11 @@ export interface NetworkStatus {
 /**
  * - `Pending`: wanted, not closed and wired yet.
  * - `Denied`: closed; nothing passes, as intended.
+ * - `Programmed`: as `Enforced`, but the policy itself lets pass what it does not judge (Sampled) or only counts (Audit).
  * - `Enforced`: the intended policy and both programs were just read back and match.
  * - `Error`: not as intended; `message` says why. Closed, or with its old policy intact (see the message).
  */
-export type AttachmentState = 'Denied' | 'Enforced' | 'Pending' | 'Error';
+export type AttachmentState = 'Denied' | 'Programmed' | 'Enforced' | 'Pending' | 'Error';
 
 export interface AttachmentStatus {
   /** Empty when neither record, manifest nor interface can tell the VM's name. */
@@ -66,9 +68,29 @@ export interface AttachmentStatus {
   readonly state: AttachmentState;
   /** A process holds the tap, or has claimed it and is alive. */
   readonly inUse: boolean;
-  readonly engine: 'tcx';
+  readonly engine: Engine;
   readonly enforced: EnforcedPolicy | null;
+  readonly violations: ViolationStatus;
   readonly message: string;
+}
+
+/** What the VM tried that it may not. */
+export interface ViolationStatus {
+  /** How often the threshold was reached, as the kernel counted since the filter was attached; null: not known. */
+  readonly crossings: number | null;
+  /** Since when nothing passes because of them (ISO 8601); null: it is not so. */
+  readonly quarantinedAt: string | null;
+  /** Of those that this agent was told of, the latest distinct ones, newest last, at most 8. */
+  readonly last: readonly SeenViolation[];
+}
+
+export interface SeenViolation {
+  /** Of the latest of its kind. ISO 8601. */
+  readonly time: string;
+  readonly reason: string;
+  readonly summary: string;
+  /** It passed: enforcement is Audit. */
+  readonly audited: boolean;
 }
 
 /** Read from the kernel in the pass that ended at `verifiedAt`. */
@@ -95,4 +117,8 @@ export interface DropEvent {
   /** What the frame was, in one line. */
   readonly summary: string;
   readonly frameBytes: number;
+  /** `violations`: the frame that reached the threshold. */
+  readonly kind?: 'drop' | 'violations';
+  /** It passed: enforcement is Audit. */
+  readonly audited?: boolean;
 }

@@ -15,6 +15,16 @@ import { isTapName } from './identity.ts';
 
 const claimSchema = z.strictObject({ pid: z.int().positive(), startTicks: z.string() });
 
+/** Of a VM whose violations are to be answered; see attachment/violations.ts. */
+const violationsSchema = z.strictObject({
+  /** Up to which count of the kernel's everything has been answered. */
+  answered: z.int().min(0),
+  /** Since when nothing passes because of them (ISO 8601); null: it is not so. */
+  quarantinedAt: z.string().nullable(),
+  /** The VM is to be ended, and was not yet. */
+  toEnd: z.boolean(),
+});
+
 const recordSchema = z.strictObject({
   version: z.literal(1),
   vm: z.string().min(1),
@@ -27,9 +37,12 @@ const recordSchema = z.strictObject({
   claim: claimSchema.nullable(),
   /** ISO 8601. The older of two records with one address keeps it. */
   createdAt: z.string(),
+  /** Absent while violations are only dropped and were never answered otherwise. */
+  violations: violationsSchema.optional(),
 });
 
 export type AttachmentRecord = z.infer<typeof recordSchema>;
+export type RecordedViolations = z.infer<typeof violationsSchema>;
 /** A process by pid and start time, so that a reused pid is not mistaken for it. */
 export type Claim = z.infer<typeof claimSchema>;
 

@@ -5,20 +5,27 @@ export interface ProgramTags {
   readonly toVm: string;
 }
 
+/** How the programs are attached: by tcx links, or on kernels before 6.6 by the clsact qdisc. */
+export type Engine = 'tcx' | 'clsact';
+
+export function engineOf({ fromVm, toVm }: ReadBack): Engine {
+  return [fromVm, toVm].some((hook) => hook?.attachPoint.startsWith('clsact') === true) ? 'clsact' : 'tcx';
+}
+
 /**
  * Whether both programs sit where they must: on this interface, each at its own attach point, and in front of
  * everything else there. Returns what is wrong, or null. Says nothing of the policy and of which program it is.
  */
 export function attachmentFault(found: ReadBack, ifindex: number): string | null {
   const hooks = [
-    { name: 'from-VM', hook: found.fromVm, attachPoint: 'tcx/ingress' },
-    { name: 'to-VM', hook: found.toVm, attachPoint: 'tcx/egress' },
+    { name: 'from-VM', hook: found.fromVm, side: 'ingress' },
+    { name: 'to-VM', hook: found.toVm, side: 'egress' },
   ];
-  for (const { name, hook, attachPoint } of hooks) {
+  for (const { name, hook, side } of hooks) {
     if (hook === null) return `the ${name} program is not attached`;
     if (hook.ifindex !== ifindex)
       return `the ${name} program is on interface ${hook.ifindex}, not ${ifindex}`;
-    if (hook.attachPoint !== attachPoint) return `the ${name} program is at ${hook.attachPoint}`;
+    if (hook.attachPoint.split('/')[1] !== side) return `the ${name} program is at ${hook.attachPoint}`;
     if (!hook.first) return `another program runs before the ${name} program`;
   }
   return null;

@@ -51,7 +51,7 @@ function modeObjections(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): Cla
   if (!spec.wireGuard.strict && !classSpec.allowNonStrict) {
     objections.push(forbidden('spec.wireGuard.strict', 'false', 'is not allowed', 'Use strict: true.'));
   }
-  const action = effectiveViolationAction(spec.mode, spec.violation);
+  const action = effectiveViolationAction(spec);
   const ceiling = classSpec.maximumViolationAction;
   if (VIOLATION_ACTIONS.indexOf(action) > VIOLATION_ACTIONS.indexOf(ceiling)) {
     const remedy = `Set spec.violation.action to ${ceiling} or milder.`;

@@ -44,8 +44,11 @@ export const CONDITION_REASONS = {
   ReadBackMismatch: 'the kernel holds something else; the VM is denied',
   Detached: 'somebody removed the filter; it is being restored',
   NotHostEnforced: 'mode Direct: the host does not enforce',
+  SampledInPart:
+    'mode Sampled: read back, and a random part of the frames is judged; a violation is found, not prevented',
+  AuditOnly: 'enforcement Audit: read back, and what would be dropped is counted and passes',
   AgentStale: 'the agent of that host has not been heard from',
-  Quarantined: 'the kill switch is set: nothing passes',
+  Quarantined: 'the kill switch is set, by the spec or for violations: nothing passes',
   Denied: 'nothing passes: there is no policy in force',
   // GuestProvisioned, TunnelEstablished
   Provisioned: 'the guest was given its configuration',

@@ -6,11 +6,14 @@ export const VIOLATION_ACTIONS = ['Drop', 'Quarantine', 'Terminate'] as const;
 export const violationActionSchema = z.enum(VIOLATION_ACTIONS);
 export type ViolationAction = z.infer<typeof violationActionSchema>;
 
-/** What happens to a VM whose frames were dropped `threshold` times within `windowSeconds`. */
+/**
+ * What happens to a VM whose frames broke a rule `threshold` times within `windowSeconds`. What every guest's system sends
+ * unasked (multicast, IPv6 solicitations, frames that are merely too many or too large) is dropped, and never counted here.
+ */
 export const violationSchema = z.strictObject({
   action: violationActionSchema.optional().meta({
     description:
-      'Drop: drop the frame. Quarantine: from then on nothing passes. Terminate: end the VM. Default: Terminate with Conntrack and Sampled, else Drop.',
+      'Drop: drop the frame. Quarantine: from then on nothing passes, until desiredState was set to Quarantined and back. Terminate: that, and end the VM. Default: Quarantine with Sampled, else Drop.',
     examples: ['Drop'],
   }),
   threshold: z
@@ -30,10 +33,12 @@ export const violationSchema = z.strictObject({
 export type Violation = z.infer<typeof violationSchema>;
 
 /**
- * The action in force. In Conntrack and Sampled a violation is found after bytes have already left, so dropping the one
- * frame is no answer; in Filtered nothing has left.
+ * The action in force. In Sampled one violation that was drawn stands for many that left the host, so dropping that one
+ * frame is no answer. In Filtered and Conntrack no frame leaves to a place that is not allowed. Audit acts on nothing.
  */
-export function effectiveViolationAction(mode: Mode, violation: Violation): ViolationAction {
-  if (violation.action !== undefined) return violation.action;
-  return mode === 'Conntrack' || mode === 'Sampled' ? 'Terminate' : 'Drop';
+export function effectiveViolationAction(
+  spec: Readonly<{ mode: Mode; violation: Violation; enforcement: 'Enforce' | 'Audit' }>,
+): ViolationAction {
+  if (spec.enforcement === 'Audit') return 'Drop';
+  return spec.violation.action ?? (spec.mode === 'Sampled' ? 'Quarantine' : 'Drop');
 }

@@ -82,7 +82,8 @@ export const vmNetworkClassSpecSchema = z.strictObject({
     .boolean()
     .default(false)
     .meta({
-      description: 'Whether a network may use enforcement: Audit, which lets everything pass.',
+      description:
+        'Whether a network may use enforcement: Audit, which lets a VM reach everything that the host reaches.',
       examples: [false],
     }),
   allowNonStrict: z

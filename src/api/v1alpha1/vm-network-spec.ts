@@ -49,7 +49,8 @@ const fields = z.strictObject({
     .enum(['Enforce', 'Audit'])
     .default('Enforce')
     .meta({
-      description: 'Audit only counts what would be dropped; the class must allow it.',
+      description:
+        'Audit counts what would be dropped for where it goes or comes from, and lets it pass; frames with a false sender are still dropped. The class must allow it.',
       examples: ['Enforce'],
     }),
   desiredState: z

@@ -5,21 +5,14 @@ import type { Mode } from '../../api/v1alpha1/mode.ts';
 import { builtInClass } from '../../api/v1alpha1/vm-network-class.ts';
 import type { VmNetworkClass } from '../../api/v1alpha1/vm-network-class.ts';
 import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
+import { policyIntent } from './plan/policy-intent.ts';
+import type { PolicyIntent } from './plan/policy-intent.ts';
 import { unsupportedFields } from './unsupported.ts';
+
+export type { PolicyIntent } from './plan/policy-intent.ts';
 
 /** A condition as planned: the caller knows the generation and since when. */
 export type PlannedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
-
-/** What one VM's host is to enforce. */
-export interface PolicyIntent {
-  /** `namespace/name` of the network it comes from. */
-  readonly network: string;
-  readonly endpoint: ConsumerEndpoint;
-  /** How long the endpoint before this one stays allowed, seconds. */
-  readonly graceSeconds: number;
-  readonly quarantined: boolean;
-  readonly strictWireGuard: boolean;
-}
 
 /** One VM that some network names. Without an intent the VM is denied, for the `reason` given. */
 export interface AttachmentIntent {
@@ -97,6 +90,8 @@ export function keyOf(network: VmNetwork): string {
 interface Candidate {
   readonly network: VmNetwork;
   readonly accepted: PlannedCondition;
+  /** Null when it is refused. */
+  readonly policy: PolicyIntent | null;
   /** VMs on this host that it names. */
   readonly wants: readonly string[];
 }
@@ -108,12 +103,16 @@ function judge(
 ): Candidate {
   const { nodeName: pinnedTo, names } = network.spec.selector;
   const wants = pinnedTo === '' || pinnedTo === nodeName ? names : [];
-  return { network, accepted: acceptance(network, classes), wants };
+  const ofClass = classes.get(network.spec.className);
+  const accepted = acceptance(network, ofClass);
+  const policy =
+    accepted.status === 'True' && ofClass !== undefined
+      ? policyIntent(keyOf(network), network.spec, ofClass.spec)
+      : null;
+  return { network, accepted, policy, wants };
 }
 
-function acceptance(network: VmNetwork, classes: ReadonlyMap<string, VmNetworkClass>): PlannedCondition {
-  const { spec } = network;
-  const found = classes.get(spec.className);
+function acceptance({ spec }: VmNetwork, found: VmNetworkClass | undefined): PlannedCondition {
   if (found === undefined) {
     const message = `spec.className "${spec.className}" names no VMNetworkClass that can be read. Declare it, or correct the manifest that does.`;
     return { type: 'Accepted', status: 'False', reason: 'ClassNotFound', message };
@@ -142,20 +141,10 @@ function sentences(
     .join(' ');
 }
 
-function attachmentIntent(vm: string, { network, accepted }: Candidate): AttachmentIntent {
+function attachmentIntent(vm: string, { network, accepted, policy }: Candidate): AttachmentIntent {
   const key = keyOf(network);
-  const { spec } = network;
-  if (accepted.status !== 'True' || spec.consumerEndpoint === undefined) {
-    return { vm, intent: null, network: key, reason: `VMNetwork ${key} is refused: ${accepted.message}` };
-  }
-  const intent: PolicyIntent = {
-    network: key,
-    endpoint: spec.consumerEndpoint,
-    graceSeconds: spec.endpointGraceSeconds,
-    quarantined: spec.desiredState === 'Quarantined',
-    strictWireGuard: spec.wireGuard.strict,
-  };
-  return { vm, intent, network: key, reason: '' };
+  const reason = policy === null ? `VMNetwork ${key} is refused: ${accepted.message}` : '';
+  return { vm, intent: policy, network: key, reason };
 }
 
 function networkPlan(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): NetworkPlan {

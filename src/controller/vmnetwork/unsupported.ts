@@ -1,5 +1,5 @@
-import { effectiveLimits } from '../../api/v1alpha1/limits.ts';
-import { effectiveViolationAction } from '../../api/v1alpha1/violation.ts';
+import { effectiveLimits, LIMIT_FIELDS } from '../../api/v1alpha1/limits.ts';
+import type { Limits } from '../../api/v1alpha1/limits.ts';
 import type { VmNetworkClassSpec } from '../../api/v1alpha1/vm-network-class-spec.ts';
 import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
 
@@ -12,6 +12,12 @@ export interface UnsupportedField {
   readonly remedy: string;
 }
 
+/** VMN_BITS_PER_SECOND_MAX and VMN_PACKETS_PER_SECOND_MAX of native/include/vmn/abi.h; a test compares. */
+export const HIGHEST_LIMITS: Limits = {
+  egressBitsPerSecond: 100_000_000_000,
+  packetsPerSecond: 1_000_000_000,
+};
+
 /**
  * What of a valid spec this version cannot enforce. Such a network is refused as a whole and its VMs stay denied: to
  * enforce the rest and leave one wish out would be a promise broken in silence.
@@ -21,31 +27,16 @@ export function unsupportedFields(spec: VmNetworkSpec, classSpec: VmNetworkClass
   const refuse = (field: string, value: unknown, message: string, remedy: string): void => {
     found.push({ field, value: typeof value === 'string' ? value : JSON.stringify(value), message, remedy });
   };
-  if (spec.mode !== 'Filtered') {
-    refuse('spec.mode', spec.mode, 'is not available in this version', 'Use mode: Filtered.');
+  if (spec.mode === 'Direct') {
+    const remedy = 'Use mode: Filtered, Conntrack or Sampled.';
+    refuse('spec.mode', spec.mode, 'is not available in this version', remedy);
   }
-  if (spec.enforcement !== 'Enforce') {
-    refuse(
-      'spec.enforcement',
-      spec.enforcement,
-      'is not available in this version',
-      'Use enforcement: Enforce.',
-    );
-  }
-  const action = effectiveViolationAction(spec.mode, spec.violation);
-  if (spec.mode === 'Filtered' && action !== 'Drop') {
-    refuse(
-      'spec.violation.action',
-      action,
-      'is not available in this version',
-      'Use action: Drop, or leave it out.',
-    );
-  }
-  const limits = effectiveLimits(spec.limits, classSpec.limits.default);
-  for (const [name, value] of Object.entries(limits)) {
-    if (value === 0) continue;
-    const remedy = `Set ${name} to 0 here and in the defaults of the class, or leave it out.`;
-    refuse(`spec.limits.${name}`, value, 'is not available in this version', remedy);
+  const limits = effectiveLimits(spec.limits, classSpec.limits.default, classSpec.limits.maximum);
+  for (const field of LIMIT_FIELDS) {
+    const most = HIGHEST_LIMITS[field];
+    if (limits[field] <= most) continue;
+    const remedy = `Set ${field} to at most ${most}, or to 0 here and in the class for no limit.`;
+    refuse(`spec.limits.${field}`, limits[field], `is more than the filter can count (${most})`, remedy);
   }
   const { names, uuids, matchLabels } = spec.selector;
   if (names.length === 0) {

@@ -13,6 +13,8 @@ describe('drop events', () => {
     frameBytes: 98,
     direction: 'from-vm' as const,
     reason: 29,
+    kind: 'drop' as const,
+    audited: false,
     head: hex(`${MACS} 86dd 00`),
   };
   const clock = { now: () => new Date('2026-01-31T12:00:10Z'), monotonicNs: () => 7_000_000_000n };
@@ -28,6 +30,8 @@ describe('drop events', () => {
       reason: 'Ipv6',
       summary: expect.stringContaining('IPv6'),
       frameBytes: 98,
+      kind: 'drop',
+      audited: false,
     });
     expect(toDropEvent({ ...event, ifindex: 8 }, status, clock)).toMatchObject({ vm: '', network: null });
     expect(toDropEvent(event, null, clock)).toMatchObject({ vm: '' });

@@ -27,18 +27,25 @@ function intent(port: number, over: Partial<PolicyIntent> = {}): PolicyIntent {
     graceSeconds: 0,
     quarantined: false,
     strictWireGuard: true,
+    mode: 'Filtered',
+    samplePerMillion: 0,
+    audit: false,
+    limits: { egressBitsPerSecond: 0, packetsPerSecond: 0 },
+    violation: { action: 'Drop', threshold: 1, windowSeconds: 10 },
     ...over,
   };
 }
 
-const at = (seconds: bigint, lastGeneration = 0n) => ({ nowNs: seconds * SECOND, lastGeneration });
+let secrets = 0;
+const newSecret = (): Uint8Array => new Uint8Array(16).fill((secrets += 1));
+const at = (seconds: bigint, lastGeneration = 0n) => ({ nowNs: seconds * SECOND, lastGeneration, newSecret });
 const first = (over: Partial<PolicyIntent> = {}): Policy =>
   intendedPolicy(intent(1, over), record, null, at(100n));
 
 describe('the intended policy', () => {
   test('holds everything that the filter judges by', () => {
     expect(decodePolicy(encodePolicy(first()))).toEqual({
-      flags: { quarantined: false, strictWireGuard: true },
+      flags: { quarantined: false, strictWireGuard: true, audit: false },
       generation: 1n,
       guestMac,
       gatewayMac: '02:76:6d:6e:00:01',
@@ -47,13 +54,35 @@ describe('the intended policy', () => {
       mode: 'Filtered',
       endpoint: { address: '203.0.113.10', port: 1 },
       previous: null,
+      secret: expect.any(Uint8Array),
+      limits: { egressBitsPerSecond: 0, packetsPerSecond: 0 },
+      samplePerMillion: 0,
+      // What the tap's MTU lets through: a larger packet could only come by an offload that was never offered.
+      maxPacketBytes: 1500,
+      violation: { threshold: 1, windowMs: 10_000 },
     });
+  });
+
+  test('every commit has a secret of its own', () => {
+    const one = first();
+    const two = intendedPolicy(intent(2), record, one, at(101n));
+    expect(two.secret).not.toEqual(one.secret);
   });
 
   test('is the very one in force when that says the same, so that nothing is written', () => {
     const inForce = first();
     expect(intendedPolicy(intent(1), record, inForce, at(200n))).toBe(inForce);
     expect(intendedPolicy(intent(1, { graceSeconds: 60 }), record, inForce, at(200n))).toBe(inForce);
+    // What is done about violations is not the filter's.
+    const violation = { action: 'Quarantine', threshold: 1, windowSeconds: 10 } as const;
+    expect(intendedPolicy(intent(1, { violation }), record, inForce, at(200n))).toBe(inForce);
+  });
+
+  test('is committed anew when that is asked for', () => {
+    const inForce = first();
+    const renewed = intendedPolicy(intent(1), record, inForce, { ...at(200n), renew: true });
+    expect(renewed).toEqual({ ...inForce, generation: 2n, secret: expect.any(Uint8Array) });
+    expect(renewed.secret).not.toEqual(inForce.secret);
   });
 
   test.each<[string, Policy, AttachmentRecord]>([
@@ -62,10 +91,19 @@ describe('the intended policy', () => {
     ['guest MAC', first(), { ...record, guestMac: '02:76:00:00:00:09' }],
     ['kill switch', first({ quarantined: true }), record],
     ['strictness', first({ strictWireGuard: false }), record],
+    ['mode', first({ mode: 'Conntrack' }), record],
+    ['sampling rate', first({ mode: 'Sampled', samplePerMillion: 10_000 }), record],
+    ['audit', first({ audit: true }), record],
+    ['bit rate', first({ limits: { egressBitsPerSecond: 1, packetsPerSecond: 0 } }), record],
+    ['packet rate', first({ limits: { egressBitsPerSecond: 0, packetsPerSecond: 1 } }), record],
+    ['threshold', first({ violation: { action: 'Drop', threshold: 2, windowSeconds: 10 } }), record],
+    ['window', first({ violation: { action: 'Drop', threshold: 1, windowSeconds: 11 } }), record],
+    ['MTU', { ...first(), maxPacketBytes: 9000 }, record],
   ])('another %s is another policy, with the next generation', (_what, inForce, own) => {
     const policy = intendedPolicy(intent(1), own, { ...inForce, generation: 7n }, at(100n));
     expect(policy).toMatchObject({ generation: 8n, endpoint: { port: 1 }, guestAddress: own.guestAddress });
-    expect(policy.flags).toEqual({ quarantined: false, strictWireGuard: true });
+    expect(policy).toMatchObject({ mode: 'Filtered', maxPacketBytes: 1500, violation: { windowMs: 10_000 } });
+    expect(policy.flags).toEqual({ quarantined: false, strictWireGuard: true, audit: false });
   });
 
   test('generations never go back, not even over a time without a policy', () => {

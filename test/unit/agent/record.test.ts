@@ -51,6 +51,17 @@ describe('records', () => {
     expect(folder.list()).toEqual(new Map([[tap, expected]]));
   });
 
+  test('the answer to violations is kept; a record from before there was one is read as it is', () => {
+    const violations = { answered: 3, quarantinedAt: '2026-01-31T12:00:00.000Z', toEnd: true };
+    for (const one of [record, { ...record, violations }]) {
+      folder.write(one);
+      expect(folder.read(tap)).toEqual({ state: 'ok', record: one });
+    }
+    expect(() =>
+      parseRecord(serializeRecord({ ...record, violations: { ...violations, answered: -1 } }), tap),
+    ).toThrow();
+  });
+
   test('is for root alone, and leaves no temporary file', () => {
     folder.write(record);
     expect(statSync(dir).mode & 0o777).toBe(0o700);

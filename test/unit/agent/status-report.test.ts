@@ -3,11 +3,13 @@ import { announceChanges } from '../../../src/agent/status/announce.ts';
 import { ConditionHistory } from '../../../src/agent/status/condition-history.ts';
 import { reportStatus, unverifiedStatus } from '../../../src/agent/status/report.ts';
 import type { AgentStatus, NetworkStatus } from '../../../src/agent/status/status.ts';
+import { ViolationLog } from '../../../src/agent/status/violation-log.ts';
 import type { ManifestSet } from '../../../src/agent/source/manifest-set.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { VmnError } from '../../../src/lib/errors.ts';
 import { createLogger } from '../../../src/lib/log.ts';
-import { manifests, ModelHost } from './support/model-host.ts';
+import { GENEROUS, manifests, ModelHost, violate } from './support/model-host.ts';
+import type { SpecInput } from './support/model-host.ts';
 
 const INFO = {
   version: '1',
@@ -18,9 +20,13 @@ const INFO = {
   programTags: { fromVm: 'aaaaf', toVm: 'aaaat' },
 };
 
+/** More than the filter can count. */
+const TOO_MUCH = { limits: { packetsPerSecond: 2_000_000_000 } };
+
 describe('the status', () => {
   let host: ModelHost;
   let history: ConditionHistory;
+  const violations = new ViolationLog();
   beforeEach(() => {
     host = new ModelHost();
     history = new ConditionHistory(host.ports().clock);
@@ -28,7 +34,7 @@ describe('the status', () => {
 
   async function statusOf(set: ManifestSet): Promise<AgentStatus> {
     const result = await host.pass(set);
-    return reportStatus(INFO, set, result, history, '2026-01-31T12:00:01Z');
+    return reportStatus(INFO, set, result, history, violations, '2026-01-31T12:00:01Z');
   }
   const conditions = (network: NetworkStatus | undefined): Record<string, string> =>
     Object.fromEntries(
@@ -59,6 +65,7 @@ describe('the status', () => {
           generation: 1,
           verifiedAt: '2026-01-31T12:00:01Z',
         },
+        violations: { crossings: 0, quarantinedAt: null, last: [] },
         message: 'only 203.0.113.10:51900 passes',
       },
     ]);
@@ -91,9 +98,9 @@ describe('the status', () => {
   });
 
   test('of a refused network: its VM denied, all conditions False, the reason in the message', async () => {
-    const status = await statusOf(manifests({ 'vm-a': { mode: 'Conntrack' } }));
+    const status = await statusOf(manifests({ 'vm-a': TOO_MUCH }));
     expect(status.attachments[0]).toMatchObject({ state: 'Denied', enforced: null, network: 't/vm-a' });
-    expect(status.attachments[0]?.message).toContain('spec.mode (Conntrack)');
+    expect(status.attachments[0]?.message).toContain('spec.limits.packetsPerSecond (2000000000)');
     expect(conditions(status.networks[0])).toEqual({
       Accepted: 'False Unsupported',
       Bound: 'True Bound',
@@ -148,6 +155,79 @@ describe('the status', () => {
     });
   });
 
+  test.each<[string, SpecInput, string, string, RegExp]>([
+    ['Conntrack', { mode: 'Conntrack' }, 'Enforced', 'True Verified', /^only 203/],
+    [
+      'Sampled',
+      { mode: 'Sampled', sampling: { ratePerMillion: 50_000 } },
+      'Programmed',
+      'False SampledInPart',
+      /^5 % of the frames are held to 203\.0\.113\.10:51900, the rest pass/,
+    ],
+    [
+      'Sampled at every frame',
+      { mode: 'Sampled', sampling: { ratePerMillion: 1_000_000 } },
+      'Enforced',
+      'True Verified',
+      /^only 203/,
+    ],
+    ['Audit', { enforcement: 'Audit' }, 'Programmed', 'False AuditOnly', /is counted, and passes$/],
+    [
+      'Sampled and Audit',
+      { mode: 'Sampled', enforcement: 'Audit' },
+      'Programmed',
+      'False AuditOnly',
+      /is counted, and passes$/,
+    ],
+    [
+      'Audit behind the kill switch',
+      { enforcement: 'Audit', desiredState: 'Quarantined' },
+      'Enforced',
+      'True Quarantined',
+      /^quarantined: nothing passes$/,
+    ],
+  ])('of %s says how much is enforced, and is Ready, for it is what was asked for', async (...row) => {
+    const [, spec, state, enforced, message] = row;
+    const status = await statusOf(manifests({ 'vm-a': spec }, { classes: [GENEROUS] }));
+    expect(status.attachments[0]).toMatchObject({ state, message: expect.stringMatching(message) });
+    expect(status.attachments[0]?.enforced).not.toBeNull();
+    expect(conditions(status.networks[0])).toMatchObject({
+      Programmed: 'True Programmed',
+      Enforced: enforced,
+      Ready: 'True Ready',
+    });
+  });
+
+  test('of Sampled states the time to detection', async () => {
+    const status = await statusOf(manifests({ 'vm-a': { mode: 'Sampled' } }));
+    const enforced = status.networks[0]?.conditions.find(({ type }) => type === 'Enforced');
+    expect(enforced?.message).toBe(
+      '1 of 1 attachments read back and found equal; 1 % of the frames are judged; ' +
+        'one that breaks a rule is found after 100 of its kind on average, with 95 % certainty after 299',
+    );
+  });
+
+  test('of a VM that was quarantined for its violations: nothing passes, not Ready, and how to release it', async () => {
+    const set = manifests({ 'vm-a': { violation: { action: 'Quarantine' } } });
+    await statusOf(set);
+    violate(host, 'vm-a');
+    host.advance(1000);
+    const status = await statusOf(set);
+    const { quarantinedAt, crossings } = status.attachments[0]?.violations ?? {};
+    expect([crossings, quarantinedAt]).toEqual([1, '1970-01-01T00:16:41.000Z']);
+    expect(status.attachments[0]).toMatchObject({
+      state: 'Enforced',
+      message: 'quarantined since 1970-01-01T00:16:41.000Z for its violations: nothing passes',
+    });
+    expect(conditions(status.networks[0])).toMatchObject({
+      Enforced: 'True Quarantined',
+      Ready: 'False NotReady',
+    });
+    const ready = status.networks[0]?.conditions.find(({ type }) => type === 'Ready');
+    expect(ready?.message).toContain('VM vm-a since 1970');
+    expect(ready?.message).toContain('set desiredState: Quarantined, then Active');
+  });
+
   test('a condition keeps its time until it changes, and speaks of its generation', async () => {
     const enforced = async (set: ManifestSet) => {
       const status = await statusOf(set);
@@ -158,7 +238,7 @@ describe('the status', () => {
     const edited = await enforced(manifests({ 'vm-a': { endpointGraceSeconds: 9 } }));
     expect(edited).toEqual({ ...first, observedGeneration: 2 });
     host.advance(5000);
-    const refused = await enforced(manifests({ 'vm-a': { mode: 'Conntrack' } }));
+    const refused = await enforced(manifests({ 'vm-a': TOO_MUCH }));
     expect(refused?.lastTransitionTime).not.toBe(first?.lastTransitionTime);
     expect(refused?.observedGeneration).toBe(3);
   });
@@ -182,6 +262,24 @@ describe('the status', () => {
       announceChanges(before, after, log);
       return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     }
+
+    test('a threshold that was reached, with the latest violation', async () => {
+      const before = await statusOf(manifests({ 'vm-a': {} }));
+      violate(host, 'vm-a');
+      const time = '2026-01-31T12:00:00.000Z';
+      const place = { vm: 'vm-a', network: 't/vm-a', direction: 'from-vm' as const, frameBytes: 60 };
+      violations.note({ ...place, time, reason: 'DestinationPort', summary: 'UDP' });
+      const after = await statusOf(manifests({ 'vm-a': {} }));
+      expect(logged(before, after)).toEqual([
+        expect.objectContaining({
+          vm: 'vm-a',
+          crossings: 1,
+          last: { time, reason: 'DestinationPort', summary: 'UDP', audited: false },
+        }),
+      ]);
+      // A restart is not a violation.
+      expect(logged(null, after).map(({ msg }) => msg)).toEqual(['attachment']);
+    });
 
     test('one line a change, and none without', async () => {
       const first = await statusOf(manifests({ 'vm-a': {}, 'vm-b': {} }));

@@ -68,7 +68,7 @@ describe('what a class objects to', () => {
     ],
     [
       'an action by default',
-      { mode: 'Conntrack' },
+      { mode: 'Sampled' },
       { maximumViolationAction: 'Drop' },
       'spec.violation.action',
     ],

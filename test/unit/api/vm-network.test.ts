@@ -6,6 +6,7 @@ import {
   effectiveViolationAction,
   vmNetworkSchema,
 } from '../../../src/api/v1alpha1/index.ts';
+import type { Mode, Violation } from '../../../src/api/v1alpha1/index.ts';
 import { BAD_SPECS, GOOD_SPECS, networkWith } from './network-cases.ts';
 
 function issuesOf(object: unknown) {
@@ -143,10 +144,20 @@ describe('a VMNetwork that is right', () => {
   });
 
   test('what depends on the mode', () => {
-    const violation = { threshold: 1, windowSeconds: 10 };
-    expect(effectiveViolationAction('Filtered', violation)).toBe('Drop');
-    expect(effectiveViolationAction('Conntrack', violation)).toBe('Terminate');
-    expect(effectiveViolationAction('Conntrack', { ...violation, action: 'Quarantine' })).toBe('Quarantine');
+    const actionOf = (mode: Mode, over: object = {}) =>
+      effectiveViolationAction({
+        mode,
+        enforcement: 'Enforce',
+        violation: { threshold: 1, windowSeconds: 10 },
+        ...over,
+      });
+    expect(actionOf('Filtered')).toBe('Drop');
+    expect(actionOf('Conntrack')).toBe('Drop');
+    expect(actionOf('Sampled')).toBe('Quarantine');
+    const terminate: Violation = { action: 'Terminate', threshold: 1, windowSeconds: 10 };
+    expect(actionOf('Conntrack', { violation: terminate })).toBe('Terminate');
+    expect(actionOf('Sampled', { enforcement: 'Audit' })).toBe('Drop');
+    expect(actionOf('Filtered', { enforcement: 'Audit', violation: terminate })).toBe('Drop');
     expect(effectiveRatePerMillion({ mode: 'Sampled', sampling: undefined })).toBe(10_000);
     expect(effectiveRatePerMillion({ mode: 'Filtered', sampling: undefined })).toBe(1_000_000);
   });

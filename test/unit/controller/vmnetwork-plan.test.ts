@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { vmNetworkClassSchema, vmNetworkSchema } from '../../../src/api/v1alpha1/index.ts';
 import type { VmNetwork, VmNetworkClass, VmNetworkInput } from '../../../src/api/v1alpha1/index.ts';
 import { keyOf, planVmNetworks } from '../../../src/controller/vmnetwork/plan.ts';
-import type { PlanInput, VmNetworkPlan } from '../../../src/controller/vmnetwork/plan.ts';
+import type { PlanInput, PolicyIntent, VmNetworkPlan } from '../../../src/controller/vmnetwork/plan.ts';
+import { HIGHEST_LIMITS } from '../../../src/controller/vmnetwork/unsupported.ts';
+import { MAX_BITS_PER_SECOND, MAX_PACKETS_PER_SECOND } from '../../../src/native/policy-abi.ts';
 
 const ENDPOINT = { address: '203.0.113.10', port: 51900 };
 
@@ -49,6 +51,11 @@ describe('planning VMNetworks', () => {
           graceSeconds: 7,
           quarantined: false,
           strictWireGuard: true,
+          mode: 'Filtered',
+          samplePerMillion: 0,
+          audit: false,
+          limits: { egressBitsPerSecond: 0, packetsPerSecond: 0 },
+          violation: { action: 'Drop', threshold: 1, windowSeconds: 10 },
         },
       },
     ]);
@@ -59,6 +66,62 @@ describe('planning VMNetworks', () => {
   test('the kill switch reaches the host', () => {
     const plan = planOf([network('one', { desiredState: 'Quarantined' })]);
     expect(plan.attachments[0]?.intent?.quarantined).toBe(true);
+  });
+
+  test.each<[string, Partial<VmNetworkInput['spec']>, Partial<PolicyIntent>]>([
+    ['mode Conntrack', { mode: 'Conntrack' }, { mode: 'Conntrack', samplePerMillion: 0 }],
+    [
+      'mode Sampled, which takes 1 % and quarantines unless told otherwise',
+      { mode: 'Sampled' },
+      {
+        mode: 'Sampled',
+        samplePerMillion: 10_000,
+        violation: { action: 'Quarantine', threshold: 1, windowSeconds: 10 },
+      },
+    ],
+    [
+      'a rate of its own',
+      { mode: 'Sampled', sampling: { ratePerMillion: 100_000 }, violation: { action: 'Drop' } },
+      { samplePerMillion: 100_000, violation: { action: 'Drop', threshold: 1, windowSeconds: 10 } },
+    ],
+    [
+      'Audit, which acts on nothing',
+      { mode: 'Sampled', enforcement: 'Audit', violation: { action: 'Terminate', threshold: 7 } },
+      { audit: true, violation: { action: 'Drop', threshold: 7, windowSeconds: 10 } },
+    ],
+    [
+      'the violations that are too many, and what then',
+      { violation: { action: 'Terminate', threshold: 5, windowSeconds: 60 } },
+      { violation: { action: 'Terminate', threshold: 5, windowSeconds: 60 } },
+    ],
+    [
+      'limits',
+      { limits: { egressBitsPerSecond: 100_000_000_000, packetsPerSecond: 1_000_000_000 } },
+      { limits: { egressBitsPerSecond: 100_000_000_000, packetsPerSecond: 1_000_000_000 } },
+    ],
+  ])('reaches the host: %s', (_what, spec, intent) => {
+    const generous = networkClass('default', { allowAudit: true });
+    const plan = planOf([network('one', spec)], { classes: [generous] });
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=True Accepted');
+    expect(plan.attachments[0]?.intent).toMatchObject(intent);
+  });
+
+  test.each([
+    ['the default of the class, where the network says nothing', {}, { default: 20, maximum: 50 }, 20],
+    ['the maximum of the class, where nobody says anything else', {}, { default: 0, maximum: 50 }, 50],
+    ["the network's own", { packetsPerSecond: 7 }, { default: 20, maximum: 50 }, 7],
+  ])('the limit is %s', (_what, limits, ofClass, expected) => {
+    const limited = networkClass('default', {
+      limits: {
+        default: { packetsPerSecond: ofClass.default },
+        maximum: { packetsPerSecond: ofClass.maximum },
+      },
+    });
+    const plan = planOf([network('one', { limits })], { classes: [limited] });
+    expect(plan.attachments[0]?.intent?.limits).toEqual({
+      egressBitsPerSecond: 0,
+      packetsPerSecond: expected,
+    });
   });
 
   test.each([
@@ -76,7 +139,7 @@ describe('planning VMNetworks', () => {
   });
 
   test('an older network that is refused does not hand its VM to a younger one', () => {
-    const plan = planOf([network('a', { mode: 'Conntrack' }), network('b')]);
+    const plan = planOf([network('a', { mode: 'Direct' }), network('b')]);
     expect(plan.attachments).toEqual([expect.objectContaining({ vm: 'vm', network: 't/a', intent: null })]);
     expect(conditionsOf(plan, 'b')[1]).toBe('Bound=False Conflict');
   });
@@ -98,33 +161,55 @@ describe('planning VMNetworks', () => {
   });
 
   test.each<[string, Partial<VmNetworkInput['spec']>]>([
-    ['spec.mode', { mode: 'Conntrack' }],
-    ['spec.mode', { mode: 'Sampled' }],
-    ['spec.violation.action', { violation: { action: 'Quarantine' } }],
-    ['spec.limits.packetsPerSecond', { limits: { packetsPerSecond: 10 } }],
+    ['spec.mode', { mode: 'Direct', consumerEndpoint: undefined }],
+    ['spec.limits.packetsPerSecond', { limits: { packetsPerSecond: 1_000_000_001 } }],
+    ['spec.limits.egressBitsPerSecond', { limits: { egressBitsPerSecond: 100_000_000_001 } }],
     ['spec.selector.names', { selector: { matchLabels: { a: 'b' } } }],
     ['spec.selector.matchLabels', { selector: { names: ['vm'], matchLabels: { a: 'b' } } }],
     ['spec.selector.uuids', { selector: { names: ['vm'], uuids: ['6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11'] } }],
   ])('what this version lacks is refused by its name: %s', (field, spec) => {
-    const plan = planOf([network('one', spec)]);
+    const generous = networkClass('default', { allowedModes: ['Direct', 'Filtered'] });
+    const plan = planOf([network('one', spec)], { classes: [generous] });
     expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False Unsupported');
+    // Field, value, what is wrong, and what to do.
+    expect(plan.networks[0]?.accepted.message).toMatch(/^spec\.[\w.]+ \(.+\) is .+\. (Use|Set|Name) .+\.$/);
     expect(plan.networks[0]?.accepted.message).toContain(`${field} (`);
     expect(plan.attachments.every(({ intent }) => intent === null)).toBe(true);
   });
 
-  test('Audit and Direct are refused too, by a class that allows them', () => {
-    const generous = networkClass('default', { allowAudit: true, allowedModes: ['Direct', 'Filtered'] });
-    for (const spec of [{ enforcement: 'Audit' as const }, { mode: 'Direct' as const }]) {
-      const plan = planOf([network('one', spec)], { classes: [generous] });
-      expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False Unsupported');
-      expect(plan.attachments[0]?.intent).toBeNull();
-    }
+  test.each<[string, Partial<VmNetworkInput['spec']>, unknown]>([
+    ['spec.mode', { mode: 'Direct' }, {}],
+    ['spec.mode', { mode: 'Sampled' }, { allowedModes: ['Filtered'] }],
+    ['spec.enforcement', { enforcement: 'Audit' }, {}],
+    [
+      'spec.violation.action',
+      { violation: { action: 'Terminate' } },
+      { maximumViolationAction: 'Quarantine' },
+    ],
+    ['spec.violation.action', { mode: 'Sampled' }, { maximumViolationAction: 'Drop' }],
+    [
+      'spec.limits.packetsPerSecond',
+      { limits: { packetsPerSecond: 11 } },
+      { limits: { maximum: { packetsPerSecond: 10 } } },
+    ],
+  ])('what the class does not allow is refused by its name: %s', (field, spec, ofClass) => {
+    const plan = planOf([network('one', spec)], { classes: [networkClass('default', ofClass)] });
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False DeniedByClass');
+    expect(plan.networks[0]?.accepted.message).toContain(`${field} (`);
+    expect(plan.attachments[0]?.intent).toBeNull();
   });
 
-  test("a limit that comes from the class's defaults counts", () => {
-    const limited = networkClass('default', { limits: { default: { packetsPerSecond: 5 } } });
+  test('a limit that comes from the class counts, too', () => {
+    const limited = networkClass('default', { limits: { default: { packetsPerSecond: 2_000_000_000 } } });
     const plan = planOf([network('one')], { classes: [limited] });
-    expect(plan.networks[0]?.accepted.message).toContain('spec.limits.packetsPerSecond (5)');
+    expect(plan.networks[0]?.accepted.message).toContain('spec.limits.packetsPerSecond (2000000000)');
+  });
+
+  test('the highest limits are those of the filter', () => {
+    expect(HIGHEST_LIMITS).toEqual({
+      egressBitsPerSecond: MAX_BITS_PER_SECOND,
+      packetsPerSecond: MAX_PACKETS_PER_SECOND,
+    });
   });
 
   test('the class forbids: refused before anything else', () => {

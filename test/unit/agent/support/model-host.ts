@@ -7,7 +7,7 @@ import type { ManifestSet } from '../../../../src/agent/source/manifest-set.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import type { OpenedUplinks } from '../../../../src/agent/wiring/opened-uplinks.ts';
 import type { AttachmentRecord, RecordState, RecordStore } from '../../../../src/agent/wiring/record.ts';
-import { vmNetworkSchema } from '../../../../src/api/v1alpha1/index.ts';
+import { vmNetworkClassSchema, vmNetworkSchema } from '../../../../src/api/v1alpha1/index.ts';
 import type { VmNetworkInput } from '../../../../src/api/v1alpha1/index.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import { ModelKernel } from './model-kernel.ts';
@@ -110,6 +110,7 @@ export class ModelHost {
   locked = 0;
   nowNs = 1_000_000_000_000n;
   memory: RoundMemory = freshMemory();
+  #secrets = 0;
 
   ports(): PassPorts {
     return {
@@ -127,6 +128,7 @@ export class ModelHost {
       uplinks: this.uplinks,
       paths: PATHS,
       nodeName: 'node-1',
+      newSecret: () => new Uint8Array(16).fill((this.#secrets += 1)),
       clock: { now: () => new Date(Number(this.nowNs / 1_000_000n)), monotonicNs: () => this.nowNs },
       onChange: (what, on) => this.changes.push(`${what} ${on}`),
       onLastDetached: () => undefined,
@@ -158,11 +160,26 @@ function freshMemory(): RoundMemory {
   return { retries: new RetryTable(), generations: new Map() };
 }
 
-type SpecInput = VmNetworkInput['spec'];
+export type SpecInput = Partial<VmNetworkInput['spec']>;
+
+/** A class that allows what the built-in one does not. */
+export const GENEROUS = vmNetworkClassSchema.parse({
+  apiVersion: 'vmnetwork.io/v1alpha1',
+  kind: 'VMNetworkClass',
+  metadata: { name: 'default' },
+  spec: { allowAudit: true, allowNonStrict: true },
+});
+
+/** The VM reaches its threshold once more. */
+export function violate({ kernel }: ModelHost, vm: string): void {
+  const pins = kernel.pins.get(`${PATHS.bpffs}/${identityOf(vm).tap}`);
+  if (pins === undefined) throw new Error(`no filter of VM ${vm}`);
+  pins.crossings += 1;
+}
 
 /** A manifest set of networks in namespace `t`; each has one VM of its own name unless its selector says otherwise. */
 export function manifests(
-  networks: Readonly<Record<string, Partial<SpecInput> & { created?: string }>>,
+  networks: Readonly<Record<string, SpecInput & { created?: string }>>,
   over: Partial<ManifestSet> = {},
 ): ManifestSet {
   return {

@@ -1,4 +1,11 @@
-import type { HostRoute, Kernel, Link, ReadBack, RouteAnswer } from '../../../../src/agent/host/kernel.ts';
+import type {
+  HostRoute,
+  Kernel,
+  Link,
+  ReadBack,
+  RouteAnswer,
+  TapHolder,
+} from '../../../../src/agent/host/kernel.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import type { ErrorCode } from '../../../../src/lib/errors.ts';
 import { policyHash } from '../../../../src/native/policy-abi.ts';
@@ -42,6 +49,8 @@ interface PinSet {
   from: Attachment | null;
   to: Attachment | null;
   staged: boolean;
+  /** How often the VM reached its threshold of violations. */
+  crossings: number;
 }
 
 type Side = 'from' | 'to';
@@ -59,6 +68,8 @@ export class ModelKernel implements Kernel {
   readonly neighbourTable: { ifindex: number; address: string; mac: string }[] = [];
   readonly settings = new Map<string, string>();
   readonly processes = new Map<number, string>();
+  /** Who holds which tap, as /proc shows it. */
+  readonly holders = new Map<string, TapHolder[]>();
   readonly #fds = new Map<number, number>();
   tag = 'aaaa';
   sharedPins = false;
@@ -226,7 +237,7 @@ export class ModelKernel implements Kernel {
     this.pins.delete(pinDir);
     try {
       this.step('VMN_BPF_LOAD', 'load');
-      const set: PinSet = { slot: { policy: null }, from: null, to: null, staged: false };
+      const set: PinSet = { slot: { policy: null }, from: null, to: null, staged: false, crossings: 0 };
       this.pins.set(pinDir, set);
       this.sharedPins = true;
       for (const side of SIDES) {
@@ -243,7 +254,7 @@ export class ModelKernel implements Kernel {
 
   replaceFilter(pinDir: string, ifindex: number, policy: Uint8Array | null): ReadBack {
     this.step('VMN_BPF_LOAD', 'load the replacement');
-    const set = this.pins.get(pinDir) ?? { slot: null, from: null, to: null, staged: false };
+    const set = this.pins.get(pinDir) ?? { slot: null, from: null, to: null, staged: false, crossings: 0 };
     this.pins.set(pinDir, set);
     this.sharedPins = true;
     set.staged = true;
@@ -325,6 +336,14 @@ export class ModelKernel implements Kernel {
     set.slot.policy = policy;
   }
 
+  violations(pinDir: string): { crossings: bigint } {
+    this.step('VMN_BPF_MAP', 'read the violations');
+    const set = this.pins.get(pinDir);
+    if (set === undefined)
+      throw new VmnError('VMN_BPF_MAP', { attempted: 'read the violations', on: pinDir });
+    return { crossings: BigInt(set.crossings) };
+  }
+
   isReplacing(pinDir: string): boolean {
     return this.pins.get(pinDir)?.staged ?? false;
   }
@@ -404,6 +423,20 @@ export class ModelKernel implements Kernel {
 
   processStart(pid: number): string | null {
     return this.processes.get(pid) ?? null;
+  }
+
+  tapHolders(tap: string): TapHolder[] {
+    return this.holders.get(tap) ?? [];
+  }
+
+  endProcess({ pid, startTicks }: TapHolder): void {
+    this.step('VMN_CAPABILITY', 'end the process');
+    for (const [tap, holders] of this.holders) {
+      if (!holders.some((holder) => holder.pid === pid && holder.startTicks === startTicks)) continue;
+      this.holders.delete(tap);
+      const link = this.byName(tap);
+      if (link !== undefined) link.heldByQemu = false;
+    }
   }
 
   #die(): void {

@@ -1,0 +1,48 @@
+import { describe, expect, test } from '@jest/globals';
+import { detection, percent } from '../../../src/agent/status/detection.ts';
+import type { DropEvent } from '../../../src/agent/status/status.ts';
+import { ViolationLog } from '../../../src/agent/status/violation-log.ts';
+
+const event = (summary: string, time: string, vm = 'vm-a'): DropEvent => ({
+  time,
+  vm,
+  network: 't/one',
+  direction: 'from-vm',
+  reason: 'DestinationAddress',
+  summary,
+  frameBytes: 60,
+});
+
+describe('the violations that status shows', () => {
+  test('the latest eight kinds of each VM, each once, newest last', () => {
+    const log = new ViolationLog();
+    for (let place = 1; place <= 10; place += 1) log.note(event(`to ${place}`, `at ${place}`));
+    log.note(event('to 5', 'at 11'));
+    log.note(event('to 1', 'at 12', 'vm-b'));
+    const kinds = log.of('vm-a').map(({ summary, time }) => `${summary} ${time}`);
+    expect(kinds).toEqual(
+      ['to 3', 'to 4', 'to 6', 'to 7', 'to 8', 'to 9', 'to 10', 'to 5'].map((kind) =>
+        expect.stringContaining(kind),
+      ),
+    );
+    expect(kinds.at(-1)).toBe('to 5 at 11');
+    expect(log.of('vm-b').length).toBe(1);
+    log.keepOnly(new Set(['vm-b']));
+    expect([log.of('vm-a'), log.of('vm-b').length]).toEqual([[], 1]);
+  });
+});
+
+describe('the time to detection', () => {
+  // Mean 1/p; with certainty 95 % after ln 0.05 / ln (1 - p).
+  test.each([
+    [10_000, '1 %', 100, 299],
+    [100_000, '10 %', 10, 29],
+    [1, '0.0001 %', 1_000_000, 2_995_731],
+    [1_000_000, '100 %', 1, 1],
+  ])('of %i in a million', (rate, share, mean, likely) => {
+    expect(percent(rate)).toBe(share);
+    expect(detection(rate)).toContain(
+      `after ${mean} of its kind on average, with 95 % certainty after ${likely}`,
+    );
+  });
+});
