@@ -1,7 +1,7 @@
 import { formatProblem } from '../api/manifest.ts';
 import { type ErrorCode, isVmnError } from '../lib/errors.ts';
 import { EXIT_ENVIRONMENT, EXIT_NOT_AS_ASKED, EXIT_USAGE } from './exit-code.ts';
-import { InputError } from './input-error.ts';
+import { InputError, type InputFault } from './input-error.ts';
 import { ManifestError } from './manifest/manifest-error.ts';
 import { escapeLines, escapeText } from './terminal/escape.ts';
 
@@ -14,6 +14,12 @@ export interface Failure {
 /** Of an invalid manifest; `vmnetctl validate` shows all. */
 const MOST_PROBLEMS = 5;
 
+const EXIT_OF_INPUT: Readonly<Record<InputFault, number>> = {
+  refused: EXIT_NOT_AS_ASKED,
+  misspelt: EXIT_USAGE,
+  unreadable: EXIT_ENVIRONMENT,
+};
+
 function exitCodeOf(code: ErrorCode): number {
   if (code === 'VMN_USAGE') return EXIT_USAGE;
   return code.startsWith('VMN_MANIFEST_') ? EXIT_NOT_AS_ASKED : EXIT_ENVIRONMENT;
@@ -22,7 +28,9 @@ function exitCodeOf(code: ErrorCode): number {
 /** Pure. Every expected error is two lines: what is wrong, and what to do. Anything else is a bug and shows its stack. */
 export function describeFailure(error: unknown): Failure {
   if (isVmnError(error)) {
-    const text = `vmnetctl: ${escapeText(error.message)} [${error.code}]\n  ${escapeText(error.remedy)}`;
+    // A fault of the command line says by itself what is wrong; "cannot read the command line" would add nothing.
+    const what = error.code === 'VMN_USAGE' && error.on !== undefined ? error.on : error.message;
+    const text = `vmnetctl: ${escapeText(what)} [${error.code}]\n  ${escapeText(error.remedy)}`;
     return { text, exitCode: exitCodeOf(error.code) };
   }
   if (error instanceof ManifestError) {
@@ -35,7 +43,7 @@ export function describeFailure(error: unknown): Failure {
   }
   if (error instanceof InputError) {
     const text = `vmnetctl: ${escapeText(error.on)}: ${escapeText(error.message)}\n  ${escapeText(error.remedy)}`;
-    return { text, exitCode: EXIT_NOT_AS_ASKED };
+    return { text, exitCode: EXIT_OF_INPUT[error.fault] };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {

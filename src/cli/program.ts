@@ -6,7 +6,7 @@ import { explainCommand } from './commands/explain.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { validateCommand } from './commands/validate.ts';
-import { versionCommand } from './commands/version.ts';
+import { ownVersion, versionCommand } from './commands/version.ts';
 import { EXIT_CODE_HELP, EXIT_OK, EXIT_USAGE } from './exit-code.ts';
 import { describeFailure } from './failure.ts';
 import { escapeLines } from './terminal/escape.ts';
@@ -26,7 +26,9 @@ export function createProgram(
 ): Command {
   const program = new Command('vmnetctl')
     .description('Runs VMs that may reach one endpoint only, and shows what the kernel enforces.')
-    .helpCommand(false)
+    .version(ownVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print this help, or that of a command')
     .enablePositionalOptions()
     .addHelpText('afterAll', `\n${EXIT_CODE_HELP}`);
   const commands = [

@@ -22,7 +22,7 @@ export function readInput(name: string, limitBytes: number, truncate = false): U
       total += bytes;
     }
   } catch (error) {
-    throw new InputError(name, `cannot be read: ${reasonOf(error)}`, 'Check the name and the permissions.');
+    throw unreadable(name, error);
   } finally {
     if (descriptor !== null && name !== '-') closeSync(descriptor);
   }
@@ -30,6 +30,11 @@ export function readInput(name: string, limitBytes: number, truncate = false): U
     throw new InputError(name, `longer than ${limitBytes} bytes`, 'Give a smaller file.');
   }
   return Buffer.concat(chunks).subarray(0, limitBytes);
+}
+
+/** The error for a file that the system does not give to us. */
+export function unreadable(name: string, cause: unknown): InputError {
+  return new InputError(name, `cannot be read: ${reasonOf(cause)}`, 'Check the name and the permissions.');
 }
 
 /** Standard input may be non-blocking when another program left it so. */

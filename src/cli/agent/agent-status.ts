@@ -86,6 +86,8 @@ const dropEventSchema = z.looseObject({
   reason: z.string(),
   summary: z.string(),
   frameBytes: z.number(),
+  kind: z.enum(['drop', 'violations']).exactOptional(),
+  audited: z.boolean().exactOptional(),
 }) satisfies z.ZodType<DropEvent>;
 
 /** `GET /v1/status`. Throws VMN_AGENT_UNREACHABLE. */

@@ -6,7 +6,7 @@ import { counters } from '../../native/filter-engine.ts';
 import { readAgentEvents } from '../agent/agent-status.ts';
 import { AgentSocket } from '../agent/agent-socket.ts';
 import type { CommandContext, OutputFormat } from '../command-context.ts';
-import { countTable, sortCounts } from '../drops/counter-table.ts';
+import { countTable, reasonText, sortCounts } from '../drops/counter-table.ts';
 import { type FollowedDrop, followDrops } from '../drops/follow.ts';
 import { KernelCounts } from '../drops/kernel-counts.ts';
 import { EXIT_OK } from '../exit-code.ts';
@@ -23,9 +23,10 @@ interface DropsOptions extends PathOptions {
 
 const HELP = `
 The counters are the kernel's own and need no agent; they begin at zero when the
-VM's tap is made. With --follow each dropped frame is a line, as the agent tells
-it (at most ten a second of one reason and CPU); without an agent, a line is the
-increase of a counter.
+VM's tap is made. With --follow a line is the first frame of its kind (the same
+addresses, ports and reason, told again after ten seconds), as the agent tells
+it; without an agent, a line is the increase of a counter. Frames that broke a
+rule and passed, since the policy is on Audit, are marked.
 
 Examples:
   vmnetctl drops
@@ -57,7 +58,8 @@ async function list(
 ): Promise<void> {
   const known = counts.vms();
   if (vm !== null && !known.has(vm) && ![...known.values()].includes(vm)) {
-    throw new InputError(vm, 'no VM of this name has a filter on this host', 'See vmnetctl status.');
+    const remedy = 'See vmnetctl status.';
+    throw new InputError(vm, 'no VM of this name has a filter on this host', remedy, 'refused');
   }
   const found = counts.read(vm, options.all === true);
   if (options.output === 'json') await output.json({ drops: sortCounts(found) });
@@ -88,8 +90,8 @@ async function follow(
     drop.time,
     drop.vm,
     drop.direction,
-    drop.reason,
-    drop.summary,
+    reasonText(drop.reason, drop.audited),
+    drop.kind === 'violations' ? `too many violations, the last: ${drop.summary}` : drop.summary,
   ];
   for await (const drop of followDrops(ports, signal)) {
     if (vm !== null && drop.vm !== vm) continue;

@@ -1,87 +1,89 @@
-import { Command, Option } from 'commander';
-import type { CommandContext, OutputFormat } from '../command-context.ts';
-import { EXIT_NOT_AS_ASKED, EXIT_OK } from '../exit-code.ts';
-import { framesOf, type FrameSource } from '../explain/frame-source.ts';
-import { type Direction, directionOf, type Judgement, judgeFrame } from '../explain/judgement.ts';
-import {
-  describePolicy,
-  type ExplainedPolicy,
-  explainedPolicy,
-  type PolicySource,
-} from '../explain/policy-source.ts';
-import { JsonReport, TableReport, writeReport } from '../explain/report.ts';
-import { addPathOptions, collect, outputOption, type PathOptions } from '../options.ts';
-import { hostKnowledge } from '../explain/host-knowledge.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { CommandContext } from '../command-context.ts';
+import { parseEngines } from '../explain/engine/engine-choice.ts';
+import { explain, type ExplainOptions } from '../explain/explain.ts';
+import { addPathOptions, collect, outputOption } from '../options.ts';
 import { usageError } from '../usage-error.ts';
-import { isDrop, reasonName, ruleOf } from '../../filter/drop-reason.ts';
-import { judge } from '../../native/verdict.ts';
-
-interface ExplainOptions extends FrameSource, PolicySource, PathOptions {
-  readonly direction: Direction | 'auto';
-  readonly output: OutputFormat;
-}
 
 const HELP = `
-The filter itself judges, compiled for this machine: no root, no tap, nothing is
-sent. What the manifest does not tell is taken from this host's record of the VM,
-else assumed, and said so. Not known from a capture, and so taken as follows: an
-ARP answer that equals the filter's own is the filter's own; a previous endpoint
-within its grace (endpointGraceSeconds) is refused.
+Nothing is sent, and no tap is needed. Engines c and ts need no root; ebpf runs
+the programs in this kernel and does. With several, each frame gives a line an
+engine, and the exit code is 1 if two of them differ: all, or for example c,ts.
+
+A VMNetwork does not say who the guest is: give --guest-mac and --guest-address.
+Else this host's record of the VM is taken, else what a host would likely give
+it, and that is said. A VMNetworkAttachment says it all.
+
+With -o json one object a line: index (from 0), direction, engine, verdict
+(allow, drop, reply or unknown), reason, reasonCode, audited, decidingField,
+found, wanted, and more. What the columns mean: docs/explain.md.
 
 Examples:
-  vmnetctl explain --policy rental.yaml --pcap tap.pcap
+  vmnetctl explain --policy rental.yaml --pcap guest.pcap \\
+    --guest-mac 02:76:1f:00:a2:4c --guest-address 100.64.0.5
   vmnetctl explain --policy rental.yaml --frame "0276 6d6e 0001 0276 1234 ..."
-  tcpdump -i vmn-0123456789 -c 20 -w - |
-    vmnetctl explain --policy rental.yaml --pcap -
+  tcpdump -U -i vmn-0123456789 -c 20 -w - |
+    vmnetctl explain --policy rental.yaml --pcap - -o json
 
-Exits with 1 when a frame is dropped or cannot be judged.`;
+Exits with 0 when every frame was judged, whatever became of it; with 1 when
+engines differ, when too little of a frame was captured to judge it, or, with
+--fail-on-drop, when a frame is dropped.`;
 
 export function explainCommand(context: CommandContext, settle: (exitCode: number) => void): Command {
   const command = new Command('explain')
-    .description('Says of each frame whether a policy lets it pass, and by which rule.')
-    .requiredOption('--policy <file>', 'manifest with the VMNetwork')
+    .description('Says of each frame of a capture whether a policy lets it pass, and why.')
+    .requiredOption('--policy <file>', 'manifest with the VMNetwork or the VMNetworkAttachment')
     .option('--network <[namespace/]name>', 'which VMNetwork, when the file holds several')
-    .option('--vm <name>', 'which VM, when the VMNetwork names several')
+    .option('--vm <name>', 'which VM, when the file names several')
+    .option('--pcap <file>', 'a capture, pcap or pcapng, of Ethernet; - reads standard input')
     .addOption(
       new Option(
         '--frame <hex>',
         'a frame, Ethernet header first; may be repeated; - reads standard input',
       ).argParser(collect),
     )
-    .option('--pcap <file>', 'a capture (classic pcap, Ethernet); - reads standard input')
     .option('--guest-mac <mac>', 'MAC of the VM')
     .option('--guest-address <ip>', 'IPv4 address of the VM')
     .option('--gateway-mac <mac>', 'MAC of the gateway')
+    .option(
+      '--previous-endpoint <address:port>',
+      'the endpoint before the last change; endpointGraceSeconds begin with the first frame',
+    )
     .addOption(
       new Option('--direction <direction>', 'which way the frames go; auto tells by their MACs')
         .choices(['from-vm', 'to-vm', 'auto'])
         .default('auto'),
     )
+    .addOption(
+      new Option('--engine <engine>', 'who judges: ebpf, c, ts or all; several as c,ts')
+        .argParser(parseEngines)
+        .default(['c'], 'c'),
+    )
+    .addOption(
+      new Option('--seed <number>', 'what mode Sampled draws by; the same gives the same')
+        .argParser(seed)
+        .default(0),
+    )
+    .option('--fail-on-drop', 'exit with 1 when a frame is dropped')
+    .option('--wide', 'cut nothing off, however long the lines')
     .addOption(outputOption())
     .addHelpText('after', HELP);
   return addPathOptions(command).action(async (options: ExplainOptions) => {
     if ((options.frame === undefined) === (options.pcap === undefined)) {
-      throw usageError('Give either --frame or --pcap.');
+      const fault =
+        options.frame === undefined ? 'there is nothing to judge' : 'both --frame and --pcap are given';
+      throw usageError(fault, 'Give either --frame or --pcap.');
     }
-    const policy = explainedPolicy(options, hostKnowledge(options));
-    const report =
-      options.output === 'json'
-        ? new JsonReport(context.output, policy.shown)
-        : new TableReport(context.output);
-    if (options.output === 'table') context.output.note(describePolicy(policy));
-    const counts = await writeReport(judgements(options, policy), report);
-    settle(counts.dropped + counts.unknown > 0 ? EXIT_NOT_AS_ASKED : EXIT_OK);
+    if (options.policy === '-' && [options.pcap, ...(options.frame ?? [])].includes('-'))
+      throw usageError(
+        'policy and frames are both to come from standard input',
+        'Give a file for one of them.',
+      );
+    settle(await explain(context, options));
   });
 }
 
-function* judgements(
-  options: ExplainOptions,
-  policy: ExplainedPolicy,
-): Generator<Judgement, void, undefined> {
-  const reasons = { name: reasonName, rule: ruleOf, isDrop };
-  for (const frame of framesOf(options)) {
-    const direction =
-      options.direction === 'auto' ? directionOf(frame.bytes, policy.sides) : options.direction;
-    yield judgeFrame(frame, direction, policy.bytes, judge, reasons);
-  }
+function seed(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Give a whole number from 0 on.');
 }

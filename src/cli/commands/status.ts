@@ -32,8 +32,10 @@ Examples:
   vmnetctl status -o json | jq '.attachments[] | {vm, state}'
   vmnetctl status --watch
 
-Exits with 1 when a network is not ready or something is wrong, with 3 when no
-agent answers. With --watch always with 0.`;
+Exits with 0 when every network is ready and nothing is wrong. A VM may be Denied
+then: no network names it, or it is quarantined. With 1 when a network is not
+ready (a refused one never is) or something is wrong, with 3 when no agent
+answers. With --watch always with 0.`;
 
 export function statusCommand(context: CommandContext, settle: (exitCode: number) => void): Command {
   const command = new Command('status')

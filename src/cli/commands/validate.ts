@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import { formatProblem } from '../../api/manifest.ts';
 import type { ManifestObject } from '../../api/manifest.ts';
 import type { CommandContext, OutputFormat } from '../command-context.ts';
 import { EXIT_NOT_AS_ASKED, EXIT_OK } from '../exit-code.ts';
 import { outputOption } from '../options.ts';
-import { escapeLines, escapeText } from '../terminal/escape.ts';
+import { escapeText } from '../terminal/escape.ts';
 import { type CheckedFile, checkFile, refusals, withDuplicates } from '../validate/checked-file.ts';
+import { problemText } from '../validate/problem-text.ts';
 
 const HELP = `
 Checks as the agent would, without applying anything; needs no privilege and no
@@ -60,6 +60,5 @@ function describe(
 ): string {
   if (problems.length === 0)
     return `${paint('good', 'ok')}  ${escapeText(file)}: ${objects.map(title).join(', ')}\n`;
-  const mark = paint('bad', 'invalid');
-  return problems.map((problem) => `${mark}  ${escapeLines(formatProblem(problem))}\n`).join('');
+  return problemText(problems, paint('bad', 'invalid'));
 }

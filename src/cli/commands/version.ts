@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { Command } from 'commander';
+import { isVmnError } from '../../lib/errors.ts';
 import { programTags } from '../../native/filter-engine.ts';
 import type { CommandContext, OutputFormat } from '../command-context.ts';
 import { EXIT_OK } from '../exit-code.ts';
@@ -13,12 +14,21 @@ export function ownVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** Tags of the filter that this build would attach; null when the addon is not built. */
-function builtTags(): { fromVm: string; toVm: string } | null {
+interface Filter {
+  /** Tags of the programs that this build would attach; null when they cannot be known here. */
+  readonly tags: { readonly fromVm: string; readonly toVm: string } | null;
+  readonly text: string;
+}
+
+/** The kernel computes the tags, so it must take the programs: for root, and where it can. */
+function builtFilter(): Filter {
   try {
-    return programTags();
-  } catch {
-    return null;
+    const tags = programTags();
+    return { tags, text: `from-vm ${tags.fromVm}, to-vm ${tags.toVm}` };
+  } catch (error) {
+    if (isVmnError(error, 'VMN_NATIVE_MISSING')) return { tags: null, text: 'not built: make build' };
+    if (isVmnError(error, 'VMN_CAPABILITY')) return { tags: null, text: 'built; its tags show as root' };
+    return { tags: null, text: 'built; this kernel does not take it, see vmnetctl doctor' };
   }
 }
 
@@ -28,7 +38,7 @@ export function versionCommand(context: CommandContext, settle: (exitCode: numbe
     .addOption(outputOption())
     .addHelpText('after', '\nExamples:\n  vmnetctl version\n  vmnetctl version -o json')
     .action(async (options: { output: OutputFormat }) => {
-      const tags = builtTags();
+      const { tags, text } = builtFilter();
       const versions = {
         vmnetctl: ownVersion(),
         node: process.version,
@@ -37,14 +47,13 @@ export function versionCommand(context: CommandContext, settle: (exitCode: numbe
       };
       if (options.output === 'json') await context.output.json(versions);
       else {
-        const filter = tags ? `from-vm ${tags.fromVm}, to-vm ${tags.toVm}` : 'not built (make build)';
         const table = new Table([{ heading: 'PART' }, { heading: 'VERSION' }]);
         await context.output.text(
           table.render([
             ['vmnetctl', versions.vmnetctl],
             ['node', versions.node],
             ['kernel', versions.kernel],
-            ['filter', filter],
+            ['filter', text],
           ]),
         );
       }

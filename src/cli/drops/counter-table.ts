@@ -7,6 +7,8 @@ export interface FrameCount {
   readonly direction: 'from-vm' | 'to-vm';
   /** Name of the reason. */
   readonly reason: string;
+  /** The frames passed all the same: the policy is on Audit. */
+  readonly audited: boolean;
   readonly packets: bigint;
   readonly bytes: bigint;
 }
@@ -29,19 +31,25 @@ export function countTable(counts: readonly FrameCount[]): string {
     { heading: 'BYTES', align: 'right' },
   ]);
   return table.render(
-    sortCounts(counts).map(({ vm, tap, direction, reason, packets, bytes }): Cell[] => [
+    sortCounts(counts).map(({ vm, tap, direction, reason, audited, packets, bytes }): Cell[] => [
       vm === '' ? tap : vm,
       direction,
-      reason,
+      reasonText(reason, audited),
       packets,
       bytes,
     ]),
   );
 }
 
+/** A reason as it stands in a table. */
+export function reasonText(reason: string, audited: boolean): string {
+  return audited ? `${reason} (audit, passed)` : reason;
+}
+
 /** What was counted since an earlier look. A counter that went back belongs to a new tap and counts from zero. */
 export function increases(before: readonly FrameCount[], now: readonly FrameCount[]): FrameCount[] {
-  const key = ({ tap, direction, reason }: FrameCount): string => `${tap} ${direction} ${reason}`;
+  const key = ({ tap, direction, reason, audited }: FrameCount): string =>
+    `${tap} ${direction} ${reason} ${audited}`;
   const earlier = new Map(before.map((count) => [key(count), count]));
   return now.flatMap((count) => {
     const old = earlier.get(key(count));

@@ -11,6 +11,10 @@ export interface FollowedDrop {
   readonly vm: string;
   readonly direction: 'from-vm' | 'to-vm';
   readonly reason: string;
+  /** The frame passed all the same: the policy is on Audit. */
+  readonly audited: boolean;
+  /** `violations`: the frame with which the VM reached the threshold of its policy. */
+  readonly kind: 'drop' | 'violations';
   readonly summary: string;
 }
 
@@ -42,7 +46,7 @@ export async function* followDrops(
       for await (const event of ports.events(signal)) {
         if (polling) ports.note('the agent answers again: following its events');
         polling = false;
-        yield event;
+        yield { ...event, audited: event.audited ?? false, kind: event.kind ?? 'drop' };
       }
     } catch (error) {
       if (!isVmnError(error, 'VMN_AGENT_UNREACHABLE')) throw error;
@@ -62,7 +66,10 @@ export async function* followDrops(
   }
 }
 
-function countedDrop({ vm, direction, reason, packets, bytes }: FrameCount, clock: Clock): FollowedDrop {
+function countedDrop(
+  { vm, direction, reason, audited, packets, bytes }: FrameCount,
+  clock: Clock,
+): FollowedDrop {
   const summary = `${packets} more frames, ${bytes} bytes`;
-  return { time: clock.now().toISOString(), vm, direction, reason, summary };
+  return { time: clock.now().toISOString(), vm, direction, reason, audited, kind: 'drop', summary };
 }

@@ -8,6 +8,7 @@ import type { FrameCount } from './counter-table.ts';
 export type ReadCounters = (pinDir: string) => {
   readonly direction: FrameCount['direction'];
   readonly reason: number;
+  readonly audited: boolean;
   readonly packets: bigint;
   readonly bytes: bigint;
 }[];

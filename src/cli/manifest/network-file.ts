@@ -15,13 +15,19 @@ export interface NetworkFile {
 
 /** Reads a file that must be valid as a whole. Throws ManifestError or InputError. */
 export function readNetworkFile(file: string): NetworkFile {
-  const { objects, problems } = parseManifest(readManifestText(file), file);
+  return parseNetworkFile(readManifestText(file), file);
+}
+
+/** The same for text at hand. */
+export function parseNetworkFile(text: string, file: string): NetworkFile {
+  const { objects, problems } = parseManifest(text, file);
   const all = [...problems, ...findDuplicates(objects)];
   if (all.length > 0) throw new ManifestError(all);
   const networks = objects.flatMap((entry) => (entry.kind === 'VMNetwork' ? [entry.object] : []));
   const classes = objects.flatMap((entry) => (entry.kind === 'VMNetworkClass' ? [entry.object] : []));
-  if (networks.length === 0)
-    throw new InputError(file, 'holds no VMNetwork', 'Give the file with kind: VMNetwork.');
+  if (networks.length === 0) {
+    throw new InputError(file, 'holds no VMNetwork', 'Give the file with kind: VMNetwork.', 'refused');
+  }
   return { networks, classes };
 }
 
@@ -32,10 +38,9 @@ export function chooseNetwork(networks: readonly VmNetwork[], wanted: string | u
   );
   const [network] = matching;
   if (network && matching.length === 1) return network;
-  throw usageError(
-    `Give one of them with --network: ${networks.map(keyOf).join(', ')}.`,
-    wanted ?? 'several VMNetworks',
-  );
+  const fault =
+    wanted === undefined ? 'the file holds several VMNetworks' : `--network ${wanted} is none of the file`;
+  throw usageError(fault, `Give one of them with --network: ${networks.map(keyOf).join(', ')}.`);
 }
 
 /** The VM that `wanted` names, or the only one of the selector. */
@@ -44,9 +49,12 @@ export function chooseVm(network: VmNetwork, wanted: string | undefined): string
   const [name] = names;
   if (wanted !== undefined && names.includes(wanted)) return wanted;
   if (wanted === undefined && name !== undefined && names.length === 1) return name;
-  if (name === undefined) throw usageError('Name the VM in spec.selector.names.', keyOf(network));
-  const remedy = `Give one of them with --vm: ${names.join(', ')}.`;
-  throw usageError(remedy, wanted === undefined ? `the VMs of ${keyOf(network)}` : `--vm ${wanted}`);
+  const key = keyOf(network);
+  if (name === undefined)
+    throw usageError(`VMNetwork ${key} names no VM`, 'Name the VM in spec.selector.names.');
+  const fault =
+    wanted === undefined ? `VMNetwork ${key} names several VMs` : `--vm ${wanted} is none of ${key}`;
+  throw usageError(fault, `Give one of them with --vm: ${names.join(', ')}.`);
 }
 
 /**

@@ -44,8 +44,9 @@ export function demandNoOtherNetwork(command: readonly string[]): void {
   for (const [at, argument] of command.entries()) {
     const option = NETWORK_OPTIONS.find((name) => isOption(argument, name));
     if (option === undefined || (TAKE_NONE.includes(option) && command[at + 1] === 'none')) continue;
-    const remedy = `Remove ${option}: vmnetctl run adds the VM's only card, and another one would not be filtered.`;
-    throw usageError(remedy, `${argument} ${command[at + 1] ?? ''}`.trim());
+    const remedy = `Remove ${option}: vmnetctl run adds the VM's only card.`;
+    const given = `${argument} ${command[at + 1] ?? ''}`.trim();
+    throw usageError(`${given} may add a network card that is not filtered`, remedy);
   }
 }
 
@@ -55,10 +56,9 @@ export function fillPlaceholders(argument: string, values: PlaceholderValues): s
     const value = Object.hasOwn(values, name) ? values[name as keyof PlaceholderValues] : undefined;
     if (typeof value === 'string') return value;
     const known = Object.keys(values).map((key) => `{{${key}}}`);
-    throw usageError(
-      value === null ? 'The VMNetwork has no consumerEndpoint.' : `Known are ${known.join(' ')}.`,
-      whole,
-    );
+    if (value === null)
+      throw usageError(`nothing to fill in for ${whole}`, 'The VMNetwork has no consumerEndpoint.');
+    throw usageError(`${whole} is no name that is filled in`, `Known are ${known.join(' ')}.`);
   });
 }
 

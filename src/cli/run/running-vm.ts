@@ -20,7 +20,8 @@ export function runningVm(
 ): { vm: string; network: VmNetwork } {
   const guestName = guestNameOf(command);
   if (choice.vm !== undefined && guestName !== null && choice.vm !== guestName) {
-    throw usageError(`Leave one of the two out: QEMU is told -name guest=${guestName}.`, `--vm ${choice.vm}`);
+    const fault = `--vm ${choice.vm} and QEMU's -name guest=${guestName} differ`;
+    throw usageError(fault, 'Leave one of the two out.');
   }
   const name = choice.vm ?? guestName ?? undefined;
   const selecting =

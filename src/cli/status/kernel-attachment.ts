@@ -2,7 +2,7 @@ import type { Link, ReadBack } from '../../agent/host/kernel.ts';
 import { ownerOfAlias } from '../../agent/wiring/identity.ts';
 import type { RecordState } from '../../agent/wiring/record.ts';
 import { attachmentFault } from '../../agent/wiring/verify.ts';
-import { decodePolicy, type Policy } from '../../native/policy-abi.ts';
+import { decodePolicy, MILLION, type Policy } from '../../native/policy-abi.ts';
 
 /** What is known of one tap without an agent: the kernel's word, and the record's for names and addresses. */
 export interface KernelAttachment {
@@ -13,8 +13,11 @@ export interface KernelAttachment {
   /** 0 while there is no interface. */
   readonly ifindex: number;
   readonly guestAddress: string | null;
-  /** `Enforced`: programs, policy and standing guard are in force; `Denied`: verified and nothing passes. */
-  readonly state: 'Enforced' | 'Denied' | 'Error';
+  /**
+   * `Enforced`: programs, policy and standing guard are in force; `Programmed`: the same, with a policy that lets pass
+   * what it does not judge (Sampled) or only counts (Audit); `Denied`: verified and nothing passes.
+   */
+  readonly state: 'Enforced' | 'Programmed' | 'Denied' | 'Error';
   readonly inUse: boolean;
   readonly endpoint: string | null;
   readonly generation: bigint | null;
@@ -79,5 +82,13 @@ function judge(
   if (policy === null) return { state: 'Denied', message: 'no policy: nothing passes' };
   if (policy.flags.quarantined) return { state: 'Denied', message: 'quarantined: nothing passes' };
   if (!guarded) return { state: 'Error', message: UNGUARDED };
-  return { state: 'Enforced', message: '' };
+  const unheld = whatPasses(policy);
+  return unheld === null ? { state: 'Enforced', message: '' } : { state: 'Programmed', message: unheld };
+}
+
+/** What a policy lets pass although it is not for the endpoint; null: nothing. */
+function whatPasses({ flags, mode, samplePerMillion }: Policy): string | null {
+  if (flags.audit) return 'audit: what is not for the endpoint is counted, and passes';
+  if (mode !== 'Sampled' || samplePerMillion === MILLION) return null;
+  return `${samplePerMillion} of a million frames are held to the endpoint, the rest pass`;
 }

@@ -10,6 +10,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   Error: 'bad',
   False: 'bad',
   Pending: 'warning',
+  Programmed: 'warning',
   Unknown: 'warning',
 };
 
@@ -135,10 +136,13 @@ function section(title: string, text: string): string {
   return `${title}\n${text}`;
 }
 
-/** The agent's status for people: networks, attachments, and what is wrong with its remedy. */
+/** The agent's status for people: networks, attachments, and what is wrong with its remedy. Never empty. */
 export function statusText(status: SeenStatus, paint: Paint): string {
   const rows = status.attachments.map((attachment) => attachmentRow(attachment, status.networks));
-  const parts = [networkTable(status, paint), attachmentTable(rows, paint)];
+  const parts: string[] = [];
+  if (status.networks.length > 0) parts.push(networkTable(status, paint));
+  else parts.push(`No VMNetwork in ${escapeText(status.agent.manifests)}: every VM here is denied.\n`);
+  if (rows.length > 0) parts.push(attachmentTable(rows, paint));
   const wrong = [...conditionLines(status.networks), ...status.problems.flatMap(problemLines)];
   if (wrong.length > 0) parts.push(section(paint('bad', 'PROBLEMS'), `${wrong.join('\n')}\n`));
   return parts.join('\n');
@@ -146,12 +150,16 @@ export function statusText(status: SeenStatus, paint: Paint): string {
 
 /** What the kernel holds, when no agent is there to ask. */
 export function kernelText(attachments: readonly KernelAttachment[], paint: Paint): string {
+  if (attachments.length === 0) return 'No VM has a filter on this host.\n';
   return attachmentTable(attachments, paint);
 }
+
+/** Where an attachment stays. A VM may be denied on purpose; one whose network is refused makes that network not ready. */
+const SETTLED: readonly string[] = ['Enforced', 'Programmed', 'Denied'];
 
 /** Whether everything the agent was asked for holds: decides the exit code. */
 export function isAsAsked(status: SeenStatus): boolean {
   const ready = status.networks.every((network) => condition(network, 'Ready') === 'True');
-  const settled = status.attachments.every(({ state }) => state === 'Enforced' || state === 'Denied');
+  const settled = status.attachments.every(({ state }) => SETTLED.includes(state));
   return ready && settled && status.problems.length === 0;
 }

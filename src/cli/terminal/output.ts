@@ -11,6 +11,8 @@ export interface TextSink {
   write(text: string): boolean;
   once(event: 'drain', listener: () => void): unknown;
   isTTY?: boolean;
+  /** Width of the terminal. */
+  columns?: number;
 }
 
 /**
@@ -30,6 +32,11 @@ export class Output {
 
   get isTerminal(): boolean {
     return this.#out.isTTY === true;
+  }
+
+  /** Columns of the terminal; null when there is none. */
+  get columns(): number | null {
+    return this.isTerminal ? (this.#out.columns ?? null) : null;
   }
 
   paint(tone: Tone, text: string): string {

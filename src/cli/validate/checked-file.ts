@@ -44,11 +44,17 @@ export interface Refusal {
  * manifest: another version, or a class in a file that was not given, may accept it.
  */
 export function refusals(files: readonly CheckedFile[]): Refusal[] {
-  const objects = files.flatMap((file) => file.objects);
+  const objects = withoutCopies(files.flatMap((file) => file.objects));
   const networks = objects.flatMap((entry) => (entry.kind === 'VMNetwork' ? [entry.object] : []));
   const classes = objects.flatMap((entry) => (entry.kind === 'VMNetworkClass' ? [entry.object] : []));
   const plan = planVmNetworks({ networks, classes, nodeName: '', classesInDoubt: false });
   return plan.networks.flatMap(refusal);
+}
+
+/** Copies of one object are a problem already; that they also want the same VM is no news. */
+function withoutCopies(objects: readonly ManifestObject[]): readonly ManifestObject[] {
+  const copies = new Set(findDuplicates(objects).map(({ file, document }) => `${file} ${document ?? 0}`));
+  return objects.filter(({ file, index }) => !copies.has(`${file} ${index + 1}`));
 }
 
 function refusal({ key, accepted, bound }: NetworkPlan): Refusal[] {

@@ -69,6 +69,7 @@ export function attachment(change: Partial<AttachmentStatus> = {}): AttachmentSt
       generation: 4,
       verifiedAt: '2026-01-31T12:00:01Z',
     },
+    violations: { crossings: 0, quarantinedAt: null, last: [] },
     message: '',
     ...change,
   };

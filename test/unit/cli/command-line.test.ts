@@ -32,13 +32,16 @@ describe('usage errors exit with 2 and touch nothing', () => {
     expect(outcome.stderr.replaceAll('\n', '')).not.toMatch(/\p{C}/u);
   });
 
-  test('neither or both of --frame and --pcap', async () => {
+  test.each([
+    [[], 'there is nothing to judge'],
+    [['--frame', '00', '--pcap', 'x'], 'both --frame and --pcap are given'],
+  ])('explain with %j: what is wrong stands first, then what to do', async (args, fault) => {
     const policy = files.write('p.yaml', manifest());
-    for (const args of [[], ['--frame', '00', '--pcap', 'x']]) {
-      const outcome = await invoke(['explain', '--policy', policy, ...args]);
-      expect(outcome).toMatchObject({ code: 2, stdout: '' });
-      expect(outcome.stderr).toContain('Give either --frame or --pcap.');
-    }
+    expect(await invoke(['explain', '--policy', policy, ...args])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `vmnetctl: ${fault} [VMN_USAGE]\n  Give either --frame or --pcap.\n`,
+    });
   });
 });
 
@@ -58,6 +61,22 @@ test.each([
   if (command.length > 0) expect(outcome.stdout).toContain(`  vmnetctl ${command[0] ?? ''}`);
 });
 
+test.each(['--version', '-V'])('vmnetctl %s', async (option) => {
+  expect(await invoke([option])).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+});
+
+test('vmnetctl help, and help for a command, say what --help says', async () => {
+  expect(await invoke(['help'])).toEqual(await invoke(['--help']));
+  expect(await invoke(['help', 'drops'])).toEqual(await invoke(['drops', '--help']));
+  expect(await invoke(['help', 'nonsense'])).toMatchObject({ code: 2, stdout: '' });
+});
+
+requires(root).test('version as a user: what is built is not "not built"', async () => {
+  const { code, stdout } = await vmnetctl(['version'], { uid: NOBODY });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^filter +(built; its tags show as root|not built: make build)$/m);
+});
+
 test('version', async () => {
   const { code, stdout } = await invoke(['version', '-o', 'json']);
   expect(code).toBe(0);
@@ -70,7 +89,7 @@ test('doctor says what is there, and for what is missing what to do', async () =
     ok: boolean;
     findings: Record<string, { ok: boolean; remedy: string }>;
   };
-  expect(Object.keys(answer.findings)).toContain('tcx');
+  expect(Object.keys(answer.findings)).toContain('hook');
   for (const finding of Object.values(answer.findings)) expect(finding.remedy === '').toBe(finding.ok);
   expect(code).toBe(answer.ok ? 0 : 3);
   expect((await invoke(['doctor'])).stdout).toMatch(/^NEEDED +FOUND +DETAIL/);
@@ -89,7 +108,7 @@ describe('run refuses before anything is made', () => {
 
   test('a manifest that is missing', async () => {
     const outcome = await run('/nonexistent.yaml', 'true');
-    expect(outcome.code).toBe(1);
+    expect(outcome.code).toBe(3);
     expect(outcome.stderr).toContain('/nonexistent.yaml: cannot be read: no such file');
   });
 
@@ -128,7 +147,7 @@ test('a reader that leaves ends the command quietly', async () => {
   const capture = files.write('many.pcap', pcap(new Array(20_000).fill({ bytes: handshake() })));
   const child = spawn(
     process.execPath,
-    ['src/cli/main.ts', 'explain', '--policy', policy, '--pcap', capture],
+    ['src/cli/main.ts', 'explain', '--policy', policy, '--pcap', capture, '--engine', 'ts'],
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,6 +9,7 @@ const count = (change: Partial<FrameCount> = {}): FrameCount => ({
   tap: 'vmn-0123456789',
   direction: 'from-vm',
   reason: 'SourceMac',
+  audited: false,
   packets: 5n,
   bytes: 300n,
   ...change,
@@ -19,15 +20,17 @@ test('the table is sorted by VM, then by number', () => {
     count({ vm: 'b' }),
     count({ reason: 'Ipv6', packets: 9n }),
     count(),
+    count({ reason: 'Protocol', audited: true, packets: 1n }),
     count({ vm: '', tap: 'vmn-ffffffffff', direction: 'to-vm', packets: 2n ** 63n }),
   ];
   expect(countTable(counts)).toBe(
     [
-      'VM              DIRECTION  REASON                 PACKETS  BYTES',
-      'vmn-ffffffffff  to-vm      SourceMac  9223372036854775808    300',
-      'a               from-vm    Ipv6                         9    300',
-      'a               from-vm    SourceMac                    5    300',
-      'b               from-vm    SourceMac                    5    300',
+      'VM              DIRECTION  REASON                                PACKETS  BYTES',
+      'vmn-ffffffffff  to-vm      SourceMac                 9223372036854775808    300',
+      'a               from-vm    Ipv6                                        9    300',
+      'a               from-vm    SourceMac                                   5    300',
+      'a               from-vm    Protocol (audit, passed)                    1    300',
+      'b               from-vm    SourceMac                                   5    300',
       '',
     ].join('\n'),
   );
@@ -48,6 +51,7 @@ describe('increases', () => {
       [count({ packets: 1n, bytes: 60n })],
       [count({ packets: 1n, bytes: 60n })],
     ],
+    ['audited ones apart', [count({ audited: true })], [count()], [count()]],
     ['directions apart', [count({ direction: 'to-vm' })], [count()], [count()]],
     ['a VM that is gone', [count()], [], []],
   ])('%s', (_, before, now, more) => {
@@ -109,6 +113,8 @@ describe('followDrops', () => {
         vm: 'a',
         direction: 'from-vm',
         reason: 'SourceMac',
+        audited: false,
+        kind: 'drop',
         summary: '3 more frames, 180 bytes',
       },
     ]);

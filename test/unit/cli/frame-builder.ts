@@ -27,13 +27,21 @@ export interface Ipv4Parts {
   readonly options?: readonly number[];
   readonly totalLength?: number;
   readonly firstByte?: number;
+  readonly ttl?: number;
 }
 
 export function ipv4(payload: readonly number[], parts: Ipv4Parts = {}): number[] {
-  const { from = '100.64.0.5', to = '203.0.113.10', protocol = 17, fragment = 0, options = [] } = parts;
+  const {
+    from = '100.64.0.5',
+    to = '203.0.113.10',
+    protocol = 17,
+    fragment = 0,
+    options = [],
+    ttl = 64,
+  } = parts;
   const headerBytes = 20 + options.length;
   const { totalLength = headerBytes + payload.length, firstByte = 0x40 + headerBytes / 4 } = parts;
-  const header = [firstByte, 0, ...be16(totalLength), 0, 0, ...be16(fragment), 64, protocol, 0, 0];
+  const header = [firstByte, 0, ...be16(totalLength), 0, 0, ...be16(fragment), ttl, protocol, 0, 0];
   header.push(...bytesOfIp(from), ...bytesOfIp(to), ...options);
   let sum = 0;
   for (let at = 0; at < header.length; at += 2) sum += (header[at] ?? 0) * 256 + (header[at + 1] ?? 0);
@@ -90,6 +98,8 @@ export interface PcapParts {
   readonly magic?: number;
   readonly littleEndian?: boolean;
   readonly linkType?: number;
+  /** 24 in Kuznetzov's variant. */
+  readonly frameHeaderBytes?: number;
 }
 
 export interface PcapFrame {
@@ -100,8 +110,8 @@ export interface PcapFrame {
 }
 
 export function pcap(frames: readonly PcapFrame[], parts: PcapParts = {}): Uint8Array {
-  const { magic = 0xa1b2c3d4, littleEndian = true, linkType = 1 } = parts;
-  const length = 24 + frames.reduce((sum, frame) => sum + 16 + frame.bytes.length, 0);
+  const { magic = 0xa1b2c3d4, littleEndian = true, linkType = 1, frameHeaderBytes = 16 } = parts;
+  const length = 24 + frames.reduce((sum, frame) => sum + frameHeaderBytes + frame.bytes.length, 0);
   const file = new Uint8Array(length);
   const view = new DataView(file.buffer);
   view.setUint32(0, magic, littleEndian);
@@ -114,8 +124,8 @@ export function pcap(frames: readonly PcapFrame[], parts: PcapParts = {}): Uint8
     [seconds, fraction, bytes.length, frameBytes].forEach((value, n) =>
       view.setUint32(at + 4 * n, value, littleEndian),
     );
-    file.set(bytes, at + 16);
-    at += 16 + bytes.length;
+    file.set(bytes, at + frameHeaderBytes);
+    at += frameHeaderBytes + bytes.length;
   }
   return file;
 }

@@ -39,7 +39,7 @@ const unreadable: RecordState = {
 };
 
 const policy: Policy = {
-  flags: { quarantined: false, strictWireGuard: true },
+  flags: { quarantined: false, strictWireGuard: true, audit: false },
   generation: 4n,
   guestMac,
   gatewayMac: GATEWAY_MAC,
@@ -48,6 +48,11 @@ const policy: Policy = {
   mode: 'Filtered',
   endpoint: { address: '203.0.113.10', port: 51900 },
   previous: null,
+  secret: new Uint8Array(16),
+  limits: { egressBitsPerSecond: 0, packetsPerSecond: 0 },
+  samplePerMillion: 0,
+  maxPacketBytes: 1500,
+  violation: { threshold: 0, windowMs: 0 },
 };
 
 function found(bytes: Uint8Array | null, change: Partial<ReadBack> = {}): ReadBack {
@@ -63,12 +68,20 @@ function found(bytes: Uint8Array | null, change: Partial<ReadBack> = {}): ReadBa
 }
 
 const enforced = encodePolicy(policy);
-const quarantined = encodePolicy({ ...policy, flags: { quarantined: true, strictWireGuard: true } });
+const quarantined = encodePolicy({ ...policy, flags: { ...policy.flags, quarantined: true } });
+const audited = encodePolicy({ ...policy, flags: { ...policy.flags, audit: true } });
+const sampled = encodePolicy({ ...policy, mode: 'Sampled', samplePerMillion: 10_000 });
+const everyFrame = encodePolicy({ ...policy, mode: 'Sampled', samplePerMillion: 1_000_000 });
+const conntrack = encodePolicy({ ...policy, mode: 'Conntrack' });
 const foreign = Uint8Array.from(enforced);
 foreign[0] = 99;
 
 test.each<[string, RecordState, Link | null, ReadBack, string, string]>([
   ['a policy in force', record, link, found(enforced), 'Enforced', ''],
+  ['flows in force', record, link, found(conntrack), 'Enforced', ''],
+  ['an audit', record, link, found(audited), 'Programmed', 'is counted, and passes'],
+  ['a sample', record, link, found(sampled), 'Programmed', '10000 of a million frames'],
+  ['a sample of everything', record, link, found(everyFrame), 'Enforced', ''],
   ['no policy', record, link, found(null), 'Denied', 'no policy'],
   ['quarantined', record, link, found(quarantined), 'Denied', 'quarantined'],
   ['a policy of another version', record, link, found(foreign), 'Error', 'another version'],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AgentStatus } from '../../../src/agent/status/status.ts';
 import type { SeenStatus } from '../../../src/cli/agent/agent-status.ts';
-import { isAsAsked, statusText } from '../../../src/cli/status/status-view.ts';
+import { isAsAsked, kernelText, statusText } from '../../../src/cli/status/status-view.ts';
 import { attachment, network, status } from './agent-server.ts';
 
 const plain = (_: unknown, text: string): string => text;
@@ -23,13 +23,11 @@ describe('statusText', () => {
 
   test('nothing yet', () => {
     expect(statusText(seen(status({ networks: [], attachments: [] })), plain)).toBe(
-      [
-        'NETWORK  MODE  ENDPOINT  READY  ENFORCED  ATTACHED  FILE',
-        '',
-        'VM  NETWORK  TAP  ADDRESS  STATE  ENDPOINT  GENERATION  IN USE  MESSAGE',
-        '',
-      ].join('\n'),
+      'No VMNetwork in /etc/vmnetwork: every VM here is denied.\n',
     );
+    expect(statusText(seen(status({ networks: [] })), plain)).toMatch(/^No VMNetwork .*\n\nVM +NETWORK/);
+    expect(statusText(seen(status({ attachments: [] })), plain)).toMatch(/^NETWORK .*\n.*\n$/);
+    expect(kernelText([], plain)).toBe('No VM has a filter on this host.\n');
   });
 
   test('problems with their remedies; hostile text cannot leave its line', () => {
@@ -103,6 +101,7 @@ describe('isAsAsked', () => {
       true,
       { attachments: [attachment({ state: 'Denied', network: null })] },
     ],
+    ['a VM held in part, as asked', true, { attachments: [attachment({ state: 'Programmed' })] }],
     ['a network that is not ready', false, { networks: [network({ conditions: notReady })] }],
     ['a network without conditions', false, { networks: [network({ conditions: [] })] }],
     ['an attachment on its way', false, { attachments: [attachment({ state: 'Pending' })] }],

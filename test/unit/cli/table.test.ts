@@ -39,3 +39,20 @@ test('colours the padded cell, not the heading, and keeps the width', () => {
 test('escapes every cell', () => {
   expect(new Table([{ heading: 'VM' }]).render([['a\u001b[2J\nb']])).toBe('VM\na\\x1b[2J\\x0ab\n');
 });
+
+test('cells over their limit are cut, at a word where that keeps most of them; what is cut shows', () => {
+  const table = new Table([{ heading: 'A', limit: 12 }, { heading: 'B' }]);
+  expect(
+    table.render([
+      ['longwords abcd', 'x'],
+      ['onetwothreefour', 'x'],
+      ['exactly 12 c', 'x'],
+    ]),
+  ).toBe(['A             B', 'longwords…    x', 'onetwothree…  x', 'exactly 12 c  x', ''].join('\n'));
+});
+
+test('the last column is cut where the line would be too long, but never to nothing', () => {
+  const rows = [['a'.repeat(10), 'b'.repeat(40)]];
+  expect(new Table([{ heading: 'A' }, { heading: 'B' }], 30).render(rows).split('\n')[1]).toHaveLength(30);
+  expect(new Table([{ heading: 'A' }, { heading: 'B' }], 5).render(rows).split('\n')[1]).toMatch(/ b{7}…$/);
+});

@@ -38,6 +38,34 @@ describe('vmnetctl validate', () => {
     expect(stdout).toContain(`ok  ${good}`);
   });
 
+  test('many problems: in the order of the file, whose they are said once, and not without end', async () => {
+    const fields = [
+      '  mod: Filtered',
+      '  endpointGraceSeconds: -4',
+      '  violation: {action: Kill, threshold: 0}',
+    ];
+    const bad = files.write(
+      'bad.yaml',
+      manifest({ name: 'Rental_7', endpoint: 'fd00::1', more: fields.join('\n') + '\n' }),
+    );
+    const { stdout } = await invoke(['validate', bad]);
+    const blocks = stdout.split('\n\n');
+    expect(blocks.map((block) => /^invalid {2}\S+:(\d+): (\S+)/.exec(block)?.slice(1).join(' '))).toEqual([
+      '3 metadata.name',
+      '5 spec.consumerEndpoint.address',
+      '7 spec.mod',
+      '8 spec.endpointGraceSeconds',
+      '9 spec.violation.action',
+      '9 spec.violation.threshold',
+    ]);
+    expect(stdout.match(/object: VMNetwork tenant-a\/Rental_7/g)).toHaveLength(1);
+    const worse = files.write(
+      'worse.yaml',
+      [manifest(), ...new Array<string>(30).fill(manifest({ endpoint: 'x' }))].join('---\n'),
+    );
+    expect((await invoke(['validate', worse])).stdout).toMatch(/\n\nand 10 more; -o json shows all\n$/);
+  });
+
   test('as JSON', async () => {
     const bad = files.write('bad.yaml', manifest({ endpoint: '1.2.3' }));
     const { code, stdout } = await invoke(['validate', '-o', 'json', bad]);
@@ -62,17 +90,29 @@ describe('vmnetctl validate', () => {
     ]);
   });
 
+  test('copies of one network are one problem, not also a conflict of the network with itself', async () => {
+    const one = files.write('one.yaml', manifest());
+    const two = files.write('two.yaml', manifest());
+    const { code, stdout } = await invoke(['validate', '-o', 'json', one, two]);
+    const { files: checked, warnings } = JSON.parse(stdout) as Answer;
+    expect([code, warnings]).toEqual([1, []]);
+    expect(checked.flatMap(({ problems }) => problems)).toHaveLength(2);
+  });
+
   test('the same file named twice is no duplicate', async () => {
     const one = files.write('one.yaml', manifest());
     expect(await invoke(['validate', one, one])).toMatchObject({ code: 0 });
   });
 
   test('what this version refuses, and a VM that two networks claim, are warnings', async () => {
-    const text = [manifest({ name: 'a', more: '  mode: Sampled\n' }), manifest({ name: 'b' })].join('---\n');
+    const text = [
+      manifest({ name: 'a', more: '  limits: {packetsPerSecond: 2000000000}\n' }),
+      manifest({ name: 'b' }),
+    ].join('---\n');
     const file = files.write('refused.yaml', text);
     const { code, stdout } = await invoke(['validate', file]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^warning {2}VMNetwork tenant-a\/a: Unsupported: spec\.mode \(Sampled\)/m);
+    expect(stdout).toMatch(/^warning {2}VMNetwork tenant-a\/a: Unsupported: spec\.limits\.packetsPerSecond/m);
     expect(stdout).toMatch(/^warning {2}VMNetwork tenant-a\/b: Conflict: VM rental-7f3a/m);
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { parseHexFrame } from '../../../src/cli/explain/hex-frame.ts';
+import { parseHexFrame } from '../../../../src/cli/explain/capture/hex-frame.ts';
 
 test.each(['0102ff', '0x0102FF', ' 01 02\nff ', '01:02:fF'])('reads %j', (text) => {
   expect(parseHexFrame(text)).toEqual(Uint8Array.of(1, 2, 255));
