@@ -42,6 +42,18 @@ test-kernel: setup ## BPF, taps and namespaces on this kernel (root)
 test-e2e: setup ## A real guest under QEMU (root)
 	@$(NODE) scripts/test.ts e2e $(ARGS)
 
+.PHONY: test-kernels
+test-kernels: setup ## The filter in other kernels, booted under emulation: 5.10, 6.1, 6.12 and the newest
+	@$(NODE) scripts/kernel-matrix.ts $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz the filter for FUZZ_SECONDS (60), compare its three engines, show what was covered (root)
+	@$(NODE) scripts/fuzz.ts $(ARGS)
+
+.PHONY: bench-filter
+bench-filter: setup ## What the filter costs, against its targets; writes bench/results.json and the docs' tables (root)
+	@$(NODE) bench/main.ts filter $(ARGS)
+
 .PHONY: acceptance
 acceptance: setup-node ## Every acceptance id with its tests and their last result; STRICT=1 fails on ids without a test
 	@$(NODE) scripts/acceptance.ts $(ARGS)

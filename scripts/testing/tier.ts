@@ -42,6 +42,14 @@ export const TIERS: readonly Tier[] = [
     deadlineMs: 20 * MINUTE,
   },
   {
+    name: 'kernels',
+    folders: ['kernels'],
+    needsRoot: false,
+    inBand: true,
+    testTimeoutMs: 1 * MINUTE,
+    deadlineMs: 20 * MINUTE,
+  },
+  {
     name: 'e2e',
     folders: ['e2e'],
     needsRoot: true,
