@@ -1,0 +1,56 @@
+/** Rows of one table; docs/performance.md shows each group where it is explained. */
+export type Group = 'filter' | 'lookup' | 'modes';
+
+/** What is to be reached. A row without a target is a figure to look at. */
+export interface Target {
+  /** Missing it fails the run. */
+  gate: number;
+  /** What a good result is; stands beside it. */
+  aim: number;
+}
+
+/** What a row is about. */
+export interface Naming {
+  /** Names the row for ever: a later run replaces the row of the same id. */
+  id: string;
+  group: Group;
+  /** The number in the list of targets, such as P1; empty when it has none. */
+  number: string;
+  what: string;
+  against: string;
+  /** Nanoseconds more than what it is compared with, or how many times cheaper than that. */
+  unit: 'ns' | 'x';
+}
+
+interface Judged extends Naming {
+  gate: number | null;
+  aim: number | null;
+  /** The sources that were measured. */
+  commit: string;
+}
+
+export interface MeasuredRow extends Judged {
+  median: number;
+  /** First and third quartile. */
+  iqr: readonly [number, number];
+  /** Rounds, each of them a comparison. */
+  n: number;
+  /** Frames on our side, each of them counted to have met its fate. */
+  frames: number;
+  /** Medians of the two sides, in ns a frame. */
+  sides: { ours: number; other: number };
+  /** Whether the gate was reached; null without one. */
+  pass: boolean | null;
+}
+
+/** What could not be measured here, and why: a peer that is not installed. */
+export interface SkippedRow extends Judged {
+  skipped: string;
+}
+
+/** One line of the table, and one object of bench/results.json. */
+export type Row = MeasuredRow | SkippedRow;
+
+export function isMeasured(row: Row): row is MeasuredRow {
+  return !('skipped' in row);
+}
