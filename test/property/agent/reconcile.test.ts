@@ -4,7 +4,7 @@ import type { ManifestSet } from '../../../src/agent/source/manifest-set.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { isVmnError } from '../../../src/lib/errors.ts';
 import { decodePolicy } from '../../../src/native/policy-abi.ts';
-import { manifests, ModelHost, resultOf } from '../../unit/agent/support/model-host.ts';
+import { GENEROUS, manifests, ModelHost, resultOf } from '../../unit/agent/support/model-host.ts';
 import { Crash } from '../../unit/agent/support/model-kernel.ts';
 
 /*
@@ -22,6 +22,10 @@ interface Wish {
   /** The network it comes from: of two, so that a VM may change hands. */
   readonly network: 'one' | 'two';
   readonly supported: boolean;
+  readonly mode: 'Filtered' | 'Conntrack' | 'Sampled';
+  readonly audit: boolean;
+  readonly packetsPerSecond: number;
+  readonly action: 'Drop' | 'Quarantine' | 'Terminate';
 }
 
 type Step =
@@ -31,6 +35,7 @@ type Step =
   | { readonly do: 'crash'; readonly steps: number }
   | { readonly do: 'rob'; readonly vm: Vm; readonly side: 'from' | 'to' }
   | { readonly do: 'qemu'; readonly vm: Vm; readonly holds: boolean }
+  | { readonly do: 'violate'; readonly vm: Vm }
   | { readonly do: 'upgrade'; readonly tag: string }
   | { readonly do: 'flush' }
   | { readonly do: 'unwire'; readonly vm: Vm }
@@ -43,7 +48,12 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   grace: fc.constantFrom(0, 5, 60),
   quarantined: fc.boolean(),
   network: fc.constantFrom('one', 'two'),
-  supported: fc.boolean(),
+  // More true than false, or hardly a story has a policy twice.
+  supported: fc.constantFrom(true, true, true, false),
+  mode: fc.constantFrom('Filtered', 'Conntrack', 'Sampled'),
+  audit: fc.boolean(),
+  packetsPerSecond: fc.constantFrom(0, 1000),
+  action: fc.constantFrom('Drop', 'Quarantine', 'Terminate'),
 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('wish' as const), vm, wish: fc.option(wish) }) },
@@ -61,6 +71,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('rob' as const), vm, side: fc.constantFrom('from', 'to') }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('qemu' as const), vm, holds: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('violate' as const), vm }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('upgrade' as const), tag: fc.constantFrom('bbbb', 'cccc') }),
@@ -80,6 +91,8 @@ class Story {
   readonly wishes = new Map<Vm, Wish>();
   /** `vm port` of every wish that was ever made: nothing else may ever be in force. */
   readonly given = new Set<string>();
+  /** VMs that an agent has quarantined for violations, as a record said after a pass. */
+  readonly condemned = new Set<Vm>();
   complete = true;
 
   constructor() {
@@ -110,7 +123,15 @@ class Story {
         break;
       case 'qemu': {
         const link = kernel.byName(identityOf(item.vm).tap);
-        if (link !== undefined) link.heldByQemu = item.holds;
+        if (link === undefined) break;
+        link.heldByQemu = item.holds;
+        if (item.holds) kernel.holders.set(link.name, [{ pid: link.ifindex, startTicks: '1' }]);
+        else kernel.holders.delete(link.name);
+        break;
+      }
+      case 'violate': {
+        const pins = kernel.pins.get(`/bpf/${identityOf(item.vm).tap}`);
+        if (pins !== undefined) pins.crossings += 1;
         break;
       }
       case 'upgrade':
@@ -142,6 +163,16 @@ class Story {
       else if (!isVmnError(error)) throw error;
     }
     this.checkInstant();
+    for (const name of VMS) {
+      const found = this.host.records.states.get(identityOf(name).tap);
+      // The record goes when the VM has ended and nobody wants it any more: what comes then is another VM.
+      if (found === undefined) this.condemned.delete(name);
+      if (found?.state !== 'ok') continue;
+      const wished = this.wishes.get(name);
+      // Only the kill switch may have released it.
+      if (found.record.violations?.quarantinedAt != null) this.condemned.add(name);
+      else if (wished?.quarantined === true && wished.supported) this.condemned.delete(name);
+    }
   }
 
   set(): ManifestSet {
@@ -153,11 +184,14 @@ class Story {
           consumerEndpoint: { address: '203.0.113.10', port: wished.port },
           endpointGraceSeconds: wished.grace,
           desiredState: wished.quarantined ? ('Quarantined' as const) : ('Active' as const),
-          mode: wished.supported ? ('Filtered' as const) : ('Conntrack' as const),
+          mode: wished.mode,
+          enforcement: wished.audit ? ('Audit' as const) : ('Enforce' as const),
+          violation: { action: wished.action },
+          limits: { packetsPerSecond: wished.supported ? wished.packetsPerSecond : 2_000_000_000 },
         },
       ]),
     );
-    return manifests(networks, { complete: this.complete });
+    return manifests(networks, { complete: this.complete, classes: [GENEROUS] });
   }
 
   /** Rules 1 and 2, at any instant. */
@@ -204,7 +238,7 @@ class Story {
     }
     const allowed = VMS.some((name) => {
       const wished = this.wishes.get(name);
-      return wished !== undefined && wished.supported && !wished.quarantined;
+      return wished !== undefined && wished.supported && !wished.quarantined && !this.condemned.has(name);
     });
     expect(host.kernel.settings.get('net/ipv4/conf/eth0/forwarding')).toBe(allowed ? '1' : '0');
   }
@@ -231,7 +265,11 @@ class Story {
       return;
     }
     expect(policy?.endpoint.port).toBe(wished.port);
-    expect(policy?.flags.quarantined).toBe(wished.quarantined);
+    expect(policy?.flags).toMatchObject({
+      quarantined: wished.quarantined || this.condemned.has(name),
+      audit: wished.audit,
+    });
+    expect([policy?.mode, policy?.limits.packetsPerSecond]).toEqual([wished.mode, wished.packetsPerSecond]);
     if (policy?.previous !== null) expect(policy?.previous.untilNs).toBeLessThan(this.host.nowNs);
     expect(kernel.attached(link?.ifindex ?? 0).from?.program.tag).toBe(kernel.programTags().fromVm);
   }
@@ -263,6 +301,26 @@ describe('the agent over any history', () => {
     }
   }, 60_000);
 
+  test('[FS-4] killed before every single step of a quarantine and of its end, it arrives all the same', async () => {
+    const first: Step = { do: 'wish', vm: 'vm-a', wish: plain(1) };
+    const violate: Step = { do: 'violate', vm: 'vm-a' };
+    const killSwitch: Step = { do: 'wish', vm: 'vm-a', wish: { ...plain(1), quarantined: true } };
+    const total = await countSteps([first, violate, killSwitch, first]);
+    for (let at = await countSteps([first]); at <= total; at += 1) {
+      const story = new Story();
+      await story.tell(first);
+      story.host.kernel.crashIn(at - story.host.kernel.steps + 1);
+      await story.tell(violate);
+      await story.pass();
+      expect(story.condemned.has('vm-a')).toBe(true);
+      await story.tell(killSwitch);
+      await story.pass();
+      await story.tell(first);
+      await story.checkConverges();
+      expect(story.condemned.size).toBe(0);
+    }
+  }, 60_000);
+
   test('killed before every single step of the removal, nothing is left in the end', async () => {
     const first: Step = { do: 'wish', vm: 'vm-a', wish: plain(1) };
     const last: Step = { do: 'wish', vm: 'vm-a', wish: null };
@@ -279,7 +337,17 @@ describe('the agent over any history', () => {
 });
 
 function plain(port: number): Wish {
-  return { port, grace: 0, quarantined: false, network: 'one', supported: true };
+  return {
+    port,
+    grace: 0,
+    quarantined: false,
+    network: 'one',
+    supported: true,
+    mode: 'Filtered',
+    audit: false,
+    packetsPerSecond: 0,
+    action: 'Quarantine',
+  };
 }
 
 async function countSteps(steps: readonly Step[]): Promise<number> {
