@@ -69,6 +69,7 @@ async function differential({ frames, seed, cores }: Settings, signal: AbortSign
       saidAt = Date.now();
       say(`${many(soFar)} of ${many(part.frames)} frames through ${part.engines}`);
     });
+    if (signal.aborted && report.frames === 0) break;
     const rate = Math.round(report.frames / report.seconds);
     process.stdout.write(
       `${many(report.frames)} frames through ${part.engines}: ${report.kept.length} differences, ` +
@@ -106,11 +107,9 @@ async function main(signal: AbortSignal): Promise<number> {
   await buildFuzzers(signal);
   const findings = [...(await fuzz(settings, signal)), ...(await differential(settings, signal))];
   if (!signal.aborted) await coverage(signal, findings.length === 0);
-  if (signal.aborted) say('interrupted');
   for (const finding of findings) process.stdout.write(`FOUND ${finding}\n`);
-  process.stdout.write(
-    `${findings.length === 0 ? 'nothing found' : `${findings.length} found`}, seed ${seed}\n`,
-  );
+  const outcome = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
+  process.stdout.write(`${signal.aborted ? 'interrupted: ' : ''}${outcome}, seed ${seed}\n`);
   return findings.length > 0 || signal.aborted ? 1 : 0;
 }
 

@@ -82,9 +82,48 @@ static void write_catalogue(void)
 	}
 }
 
-/* `count` frames to as many strangers, `step_ns` apart: one more each time than somebody is told about at once. */
-static void write_strangers(unsigned int number, unsigned int count, unsigned int strangers, uint64_t step_ns)
+/* A sequence of datagrams from the VM, one remote address after the other, and what it is to show. */
+struct sequence {
+	unsigned int count, remotes; /* frames; addresses that take turns */
+	uint64_t step_ns;
+	uint64_t bits_per_second, packets_per_second;
+	uint32_t threshold, window_ms;
+	uint32_t mode;
+	uint32_t address_be; /* of the first remote */
+};
+
+static const struct sequence SEQUENCES[] = {
+	/* more strangers at once than somebody is told about; strangers who come back when they may be told of again */
+	{.count = 64,
+     .remotes = 64,
+     .step_ns = 1000,
+     .threshold = 40,
+     .window_ms = 1000,
+     .address_be = ADDRESS(8, 8, 8, 0)},
+	{.count = 8, .remotes = 2, .step_ns = 6000000000ull, .address_be = ADDRESS(8, 8, 8, 0)},
+	/* a window that turns while violations go on */
+	{.count = 24,
+     .remotes = 1,
+     .step_ns = 70000000,
+     .threshold = 8,
+     .window_ms = 500,
+     .address_be = ADDRESS(8, 8, 8, 8)},
+	/* bits, packets, and both at their limits */
+	{.count = 16, .remotes = 1, .step_ns = 1000000, .bits_per_second = 100000, .address_be = ENDPOINT_ADDRESS},
+	{.count = 16, .remotes = 1, .step_ns = 30000000, .packets_per_second = 20, .address_be = ENDPOINT_ADDRESS},
+	{.count = 16,
+     .remotes = 1,
+     .step_ns = 1,
+     .bits_per_second = VMN_BITS_PER_SECOND_MAX + 1,
+     .packets_per_second = 1,
+     .address_be = ENDPOINT_ADDRESS},
+	/* one flow among others */
+	{.count = 12, .remotes = 1, .step_ns = 1000, .mode = VMN_MODE_CONNTRACK, .address_be = ENDPOINT_ADDRESS},
+};
+
+static void write_sequence(unsigned int number)
 {
+	const struct sequence *sequence = &SEQUENCES[number];
 	struct scene_policies policies = {{policy_plain(), policy_plain()}};
 	struct scene_head heads[SCENE_FRAMES_MAX];
 	static struct frame frames[SCENE_FRAMES_MAX];
@@ -92,18 +131,26 @@ static void write_strangers(unsigned int number, unsigned int count, unsigned in
 	size_t lengths[1 + 2 * SCENE_FRAMES_MAX] = {sizeof(policies)};
 
 	memset(heads, 0, sizeof(heads));
-	policies.policy[0].violation_threshold = 40;
-	policies.policy[0].violation_window_ms = 1000;
-	for (unsigned int i = 0; i < count; i++) {
-		frame_udp(&frames[i], &policies.policy[0], VMN_DIRECTION_FROM_VM, ADDRESS(8, 8, 8, i % strangers), 53, 1, 4);
-		heads[i].now_ns = NOW_NS + i * step_ns;
+	policies.policy[0].egress_bits_per_second = sequence->bits_per_second;
+	policies.policy[0].packets_per_second = sequence->packets_per_second;
+	policies.policy[0].violation_threshold = sequence->threshold;
+	policies.policy[0].violation_window_ms = sequence->window_ms;
+	if (sequence->mode)
+		policies.policy[0].mode = sequence->mode;
+	for (unsigned int i = 0; i < sequence->count; i++) {
+		uint32_t address_be = sequence->address_be + VMN_NET32(i % sequence->remotes);
+
+		frame_udp(&frames[i], &policies.policy[0], VMN_DIRECTION_FROM_VM, address_be, ENDPOINT_PORT, 1, 148);
+		/* Now and then from another port, so that flows are found behind others. */
+		put16(&frames[i], AT_UDP_SOURCE, (uint16_t)(GUEST_PORT + (i % 3 == 2)));
+		heads[i].now_ns = NOW_NS + i * sequence->step_ns;
 		heads[i].frame_bytes = frames[i].length;
 		heads[i].stored_bytes = (uint16_t)frames[i].length;
 		heads[i].linear_bytes = 255;
 		parts[1 + 2 * i] = &heads[i], lengths[1 + 2 * i] = sizeof(heads[i]);
 		parts[2 + 2 * i] = frames[i].bytes, lengths[2 + 2 * i] = frames[i].length;
 	}
-	write_seed("sequence", "strangers", number, parts, lengths, 1 + 2 * (int)count);
+	write_seed("sequence", "sequence", number, parts, lengths, 1 + 2 * (int)sequence->count);
 }
 
 static void write_case(const char *path, unsigned int number)
@@ -136,8 +183,8 @@ int main(int argc, char **argv)
 	if (mkdir(folder, 0777) && errno != EEXIST)
 		die(folder);
 	write_catalogue();
-	write_strangers(0, 64, 64, 1000);
-	write_strangers(1, 8, 2, 6000000000ull);
+	for (unsigned int i = 0; i < sizeof(SEQUENCES) / sizeof(SEQUENCES[0]); i++)
+		write_sequence(i);
 	for (int i = 2; i < argc; i++)
 		write_case(argv[i], (unsigned int)i - 2);
 	return 0;

@@ -255,6 +255,21 @@ static void violations_are_told_once_until_it_is_quiet(void)
 	CHECK_EQUAL(violations.crossings, 2);
 }
 
+static void violations_are_told_anew_under_another_policy(void)
+{
+	struct vmn_policy policy = policy_plain();
+	struct vmn_violations violations = {0};
+
+	policy.violation_threshold = 3;
+	policy.violation_window_ms = 10000;
+	for (uint64_t ms = 0; ms < 100; ms++)
+		CHECK_EQUAL(violate(&policy, &violations, ms), ms == 2);
+	policy.generation++;
+	CHECK(violate(&policy, &violations, 100));
+	CHECK(!violate(&policy, &violations, 101));
+	CHECK_EQUAL(violations.crossings, 2);
+}
+
 static void violations_count_across_windows(void)
 {
 	struct vmn_policy policy = policy_plain();
@@ -320,6 +335,7 @@ const struct test STATE_TESTS[] = {
 	{"limits are honest within 2 % over 10 s, fixed clock", limits_are_honest},
 	{"limits survive a clock that jumps", limits_survive_strange_clocks},
 	{"[FS-4] violations are told once until it is quiet", violations_are_told_once_until_it_is_quiet},
+	{"[FS-4] violations are told anew under another policy", violations_are_told_anew_under_another_policy},
 	{"[FS-4] violations count across windows", violations_count_across_windows},
 	{"[FS-4] only some drops are violations", only_some_drops_are_violations},
 	{"reports are bounded by kind and second", reports_are_bounded},

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Found } from '../../test/support/differential/campaign.ts';
+import type { Found } from '../../test/support/differential/found.ts';
 import { FOLDERS } from './folders.ts';
 import { runProgram } from './program.ts';
 

@@ -53,9 +53,7 @@ export function whatItSaid(stderr: string): string {
   const lines = stderr
     .split('\n')
     .filter((line) =>
-      /does not hold|runtime error|ERROR:|SUMMARY:|^(from|to) the VM|^policy:|^frame:|\.c:\d+:/.test(
-        line,
-      ),
+      /does not hold|runtime error|ERROR:|SUMMARY:|^(from|to) the VM|^policy:|^frame:|\.c:\d+:/.test(line),
     )
     .filter((line) => !/^\s*#\d/.test(line))
     .map((line) => line.slice(0, 2000));

@@ -45,7 +45,7 @@ export class Enforcement implements FilteringStrategy {
   #count({ action, audited, reason }: Verdict, { direction, policy, circumstances }: Asked): void {
     const dropped = action === 'drop' || audited;
     if (direction === 'to-vm' || !dropped || !isViolationOf(reason)) return;
-    if (policy.violation.threshold > 0) this.#memory.violations.note(policy.violation, circumstances.nowNs);
+    if (policy.violation.threshold > 0) this.#memory.violations.note(policy, circumstances.nowNs);
   }
 }
 

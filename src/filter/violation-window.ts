@@ -15,13 +15,16 @@ interface Window {
  *
  * A sliding window, estimated from two: what this window has, and of the one before it the share that the sliding window
  * still covers. Having told, it keeps still until the estimate has come down to half the threshold, so that a rate at the
- * threshold's edge does not tell again and again.
+ * threshold's edge does not tell again and again; or until the policy changes, since what is done about it may be another
+ * thing then.
  */
 export class ViolationWindow {
   /** null: there has not been a violation yet. */
   #window: Window | null = null;
   #armed = true;
   #crossings = 0;
+  /** Of the last violation's policy; its lower 32 bits count, as in C. */
+  #generation = 0n;
 
   /** How often the threshold was reached. */
   get crossings(): number {
@@ -29,14 +32,16 @@ export class ViolationWindow {
   }
 
   /** One more violation. Whether it is the one that reaches the threshold, which is not 0. */
-  note(violation: FilterPolicy['violation'], nowNs: bigint): boolean {
+  note({ violation, generation }: Pick<FilterPolicy, 'violation' | 'generation'>, nowNs: bigint): boolean {
     const { threshold } = violation;
     const windowMs = BigInt(Math.max(violation.windowMs, 1));
     const window = turned(this.#window, windowMs * NS_PER_MS, nowNs);
     const estimate = estimateOf(window, windowMs, nowNs);
     this.#window = { ...window, now: window.now + 1n };
 
-    if (estimate <= BigInt(Math.floor(threshold / 2))) this.#armed = true;
+    const changed = BigInt.asUintN(32, generation) !== this.#generation;
+    this.#generation = BigInt.asUintN(32, generation);
+    if (changed || estimate <= BigInt(Math.floor(threshold / 2))) this.#armed = true;
     if (!this.#armed || estimate + 1n < BigInt(threshold)) return false;
     this.#armed = false;
     this.#crossings += 1;

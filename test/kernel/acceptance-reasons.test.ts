@@ -35,6 +35,10 @@ const byPolicy = (cases: FrameCase[]): FrameCase[] =>
 const fromVm = byPolicy(fromVmCases(CAST));
 const toVm = byPolicy(toVmCases(CAST));
 
+/** Of a policy with a limit, and of more than one frame: test/kernel/filter-catalogue has them, both ways. */
+const OF_LIMITS = ['PACKET_TOO_BIG', 'BIT_RATE', 'PACKET_RATE'];
+const expectedSymbols = dropSymbols.filter((symbol) => !OF_LIMITS.includes(symbol));
+
 /** Drop reasons that were seen, by way; compared with reason.h at the end. */
 const reached = { 'test-run': new Set<string>(), tap: new Set<string>() };
 
@@ -199,12 +203,12 @@ describe('what a guest shapes with its virtio header', () => {
 });
 
 describe('completeness', () => {
-  test('[EB-2] every drop reason was reached by a test run', () => {
-    const possible = dropSymbols.filter((symbol) => !NOT_IN_A_TEST_RUN.includes(symbol));
+  test('[EB-2] every drop reason of a single frame was reached by a test run', () => {
+    const possible = expectedSymbols.filter((symbol) => !NOT_IN_A_TEST_RUN.includes(symbol));
     expect([...reached['test-run']].sort()).toEqual(possible.sort());
   });
 
-  test('[EB-2] every drop reason was reached by a real frame on a tap', () => {
-    expect([...reached.tap].sort()).toEqual([...dropSymbols].sort());
+  test('[EB-2] every drop reason of a single frame was reached by a real frame on a tap', () => {
+    expect([...reached.tap].sort()).toEqual([...expectedSymbols].sort());
   });
 });

@@ -120,12 +120,12 @@ describe('what a VM may send', () => {
       packets: end.packets.packets - start.packets.packets,
     };
     const rates = { bits: BITS_PER_SECOND, packets: PACKETS_PER_SECOND };
-    for (const of of ['bits', 'packets'] as const) {
-      expect(measured[of]).toBeLessThan(rates[of] * seconds.most * (1 + TOLERANCE));
-      expect(measured[of]).toBeGreaterThan(rates[of] * seconds.least * (1 - TOLERANCE));
+    for (const unit of ['bits', 'packets'] as const) {
+      expect(measured[unit]).toBeLessThan(rates[unit] * seconds.most * (1 + TOLERANCE));
+      expect(measured[unit]).toBeGreaterThan(rates[unit] * seconds.least * (1 - TOLERANCE));
     }
     // On a machine so busy that this says little, say so.
-    expect(seconds.least).toBeGreaterThan(0.8 * seconds.most);
+    expect(seconds.least).toBeGreaterThan(0.5 * seconds.most);
     expect([dropped('bits'), dropped('packets')]).toEqual([['BIT_RATE'], ['PACKET_RATE']]);
     // It was offered enough: the limit and not the flood was measured.
     for (const [index, vm] of (['bits', 'packets'] as const).entries())

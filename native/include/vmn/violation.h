@@ -5,7 +5,8 @@
  *
  * A sliding window, estimated from two: what this window has, and of the one before it the share that the sliding window
  * still covers. Having told, it keeps still until the estimate has come down to half the threshold, so that a rate at the
- * threshold's edge does not tell again and again.
+ * threshold's edge does not tell again and again; or until the policy changes, since what is done about it may be another
+ * thing then.
  */
 #ifndef VMN_VIOLATION_H
 #define VMN_VIOLATION_H
@@ -40,8 +41,9 @@ VMN_INLINE int vmn_violation_note(const struct vmn_policy *policy, struct vmn_vi
 	passed_ms = now_ns > violations->window_start_ns ? (now_ns - violations->window_start_ns) / VMN_NS_PER_MS : 0;
 	estimate = violations->now + (violations->before * (window_ms - passed_ms) + window_ms / 2) / window_ms;
 
-	if (estimate <= policy->violation_threshold / 2)
+	if (estimate <= policy->violation_threshold / 2 || violations->generation != (__u32)policy->generation)
 		violations->disarmed = 0;
+	violations->generation = (__u32)policy->generation;
 	if (violations->now < 0xffffffffu)
 		violations->now++;
 	if (violations->disarmed || estimate + 1 < policy->violation_threshold)

@@ -53,6 +53,8 @@ const endpointAddressSchema = ipv4AddressSchema
     description:
       "IPv4 address of the consumer's WireGuard, as seen from the host. Not loopback, link-local, multicast or broadcast.",
     examples: ['203.0.113.10'],
+    remedy:
+      'Give the IPv4 address itself, for example 203.0.113.10: names are not resolved, and there are no IPv6 endpoints in this version.',
     'x-kubernetes-validations': REFUSED_ENDPOINT_RANGES.map(({ name, pattern }) => ({
       rule: `!self.matches('${pattern}')`,
       message: `must be an address that a consumer can have, not one of ${name}. ${REMEDY}`,

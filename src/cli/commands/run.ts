@@ -118,5 +118,7 @@ function placeholders(identity: Identity, address: string, { spec }: VmNetwork):
 function stateLine(record: AttachmentRecord, state: EnforcedState): string {
   const card = `${record.tap} ${record.guestAddress}`;
   if (state.state === 'enforced') return `vmnetctl: ${card} → ${escapeText(state.endpoint)} Enforced`;
+  if (state.state === 'programmed')
+    return `vmnetctl: ${card} → ${escapeText(state.endpoint)} Programmed, not held in every frame; see vmnetctl status`;
   return `vmnetctl: ${card} closed: ${escapeText(state.why)}`;
 }

@@ -5,6 +5,8 @@ import type { SeenAttachment, SeenStatus } from '../agent/agent-status.ts';
 /** What became of the wait, to be told in one line. */
 export type EnforcedState =
   | { readonly state: 'enforced'; readonly endpoint: string }
+  /** As asked for, and the host does not hold every frame to it: modes Sampled and Audit. */
+  | { readonly state: 'programmed'; readonly endpoint: string }
   | { readonly state: 'closed'; readonly why: string };
 
 export interface WaitPorts {
@@ -32,7 +34,7 @@ export async function waitEnforced(
   for (;;) {
     const answer = await look(vm, ports, signal);
     const final =
-      answer.state === 'enforced' || performance.now() >= (answer.noAgent ? agentDeadline : deadline);
+      answer.state !== 'closed' || performance.now() >= (answer.noAgent ? agentDeadline : deadline);
     if (final || signal.aborted) return answer;
     await delay(POLL_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
   }
@@ -55,8 +57,9 @@ async function look(
     };
   }
   const attachment = status.attachments.find((item) => item.vm === vm);
-  if (attachment?.state === 'Enforced') {
-    return { state: 'enforced', noAgent: false, endpoint: endpointOf(attachment, status) };
+  if (attachment?.state === 'Enforced' || attachment?.state === 'Programmed') {
+    const state = attachment.state === 'Enforced' ? 'enforced' : 'programmed';
+    return { state, noAgent: false, endpoint: endpointOf(attachment, status) };
   }
   return { state: 'closed', noAgent: false, why: closedBecause(vm, status, attachment) };
 }

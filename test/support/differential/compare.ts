@@ -46,6 +46,7 @@ export function compare(
 
 function agree(a: Judged, b: Judged): boolean {
   if (a.reason !== b.reason || a.audited !== b.audited) return false;
+  if (a.crossed !== undefined && b.crossed !== undefined && a.crossed !== b.crossed) return false;
   if (a.action === undefined || b.action === undefined) return true;
   return a.action === b.action && sameBytes(a.answer, b.answer);
 }
@@ -57,11 +58,12 @@ function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolea
 /** One line: which engine says what. */
 export function toldDifference({ said }: Difference): string {
   return said
-    .map(({ engine, judged: { reason, audited, action } }) =>
+    .map(({ engine, judged: { reason, audited, crossed, action } }) =>
       [
         engine,
         reasonName(reason),
         ...(audited ? ['audited'] : []),
+        ...(crossed === true ? ['threshold'] : []),
         ...(action === undefined ? [] : [action]),
       ].join(' '),
     )

@@ -1,8 +1,10 @@
 import { type OfflineFilter, openOfflineFilter } from '../../../src/native/offline-filter.ts';
+import type { TestRun } from '../../../src/native/test-run.ts';
 import type { GeneratedPolicy } from '../frames-generator/policy.ts';
 import type { Scenario } from '../frames-generator/scenario.ts';
 import type { Engine, Judged } from './engine.ts';
 
+const MARK_ALLOWED = 0x0010_0000;
 const MARK_ANSWER = 0x0020_0000;
 const ACTIONS: Readonly<Record<number, Judged['action']>> = { [-1]: 'allow', 2: 'drop', 7: 'reply' };
 /** Of a super-frame of any kind that is not UDP segments. */
@@ -17,6 +19,7 @@ export function ebpfEngine(): Engine {
   const tracked = new Set<string>();
   return {
     name: 'ebpf',
+    isSlow: true,
     begin(policies) {
       const flows = policies.map(flowsOf).filter((its) => its !== null);
       const isApart = policies.some(measures) || flows.some((its) => tracked.has(its));
@@ -54,20 +57,21 @@ function measures({ fields }: GeneratedPolicy): boolean {
 
 function tried(filter: OfflineFilter, { direction, frame, circumstances }: Scenario): Judged {
   const { vlanInMetadata, ownAnswer, superFrame } = circumstances;
-  const {
-    action,
-    reason,
-    audited,
-    nonce,
-    frame: left,
-  } = filter.run(direction, frame, {
+  const run = filter.run(direction, frame, {
     mark: ownAnswer ? MARK_ANSWER : 0,
     gsoSize: superFrame === null ? 0 : SEGMENT_BYTES,
     vlanInMetadata,
   });
-  const known = ACTIONS[action];
-  if (known === undefined) throw new Error(`the program ended with ${action}`);
+  const { reason, audited, nonce, frame: left } = run;
   // BPF_PROG_TEST_RUN gives a tag back in the frame; nothing tagged passes.
   const changed = !vlanInMetadata && Buffer.compare(left, frame) !== 0;
-  return { reason, audited, action: known, nonce, ...(changed && { answer: left }) };
+  return { reason, audited, nonce, action: actionOf(run, direction), ...(changed && { answer: left }) };
+}
+
+/** What becomes of a frame that the program ended so with: the standing guard drops what the VM sends without our mark. */
+function actionOf({ action, mark }: TestRun, direction: Scenario['direction']): Judged['action'] {
+  const known = ACTIONS[action];
+  if (known === undefined) throw new Error(`the program ended with ${action}`);
+  const wanted = known === 'reply' ? MARK_ANSWER : known === 'allow' ? MARK_ALLOWED : 0;
+  return direction === 'from-vm' && (mark & wanted) !== wanted ? 'drop' : known;
 }

@@ -6,6 +6,8 @@ export interface Judged {
   readonly reason: number;
   /** `reason` would drop the frame, and it passes. */
   readonly audited: boolean;
+  /** With this frame the violations of the VM reached the policy's threshold. */
+  readonly crossed?: boolean;
   readonly action?: 'allow' | 'drop' | 'reply';
   /** What goes on or back, where it is not the frame as it came. */
   readonly answer?: Uint8Array;
@@ -22,6 +24,8 @@ export interface Run {
 
 export interface Engine {
   readonly name: string;
+  /** Beginning a run takes as long as a thousand frames. */
+  readonly isSlow?: true;
   /** Starts with nothing remembered. `policies`: all that the run will be asked about. */
   begin(policies: readonly GeneratedPolicy[]): Run;
   /** Gives up what the engine holds. Idempotent. */

@@ -14,10 +14,12 @@ export const referenceEngine: Engine = {
     const memory = newFilterMemory();
     return {
       judge({ direction, policy, frame, circumstances }) {
+        const before = memory.violations.crossings;
         const strategy = strategyFor(policy.inForce, memory);
         const verdict = strategy.judge(direction, policy.inForce, frame, circumstances);
         const { reasonCode, audited, action, answer } = verdict;
-        return { reason: reasonCode, audited, action, ...(answer !== undefined && { answer }) };
+        const crossed = memory.violations.crossings > before;
+        return { reason: reasonCode, audited, crossed, action, ...(answer !== undefined && { answer }) };
       },
       end: nothing,
     };
@@ -32,8 +34,9 @@ export const cEngine: Engine = {
     const state = createFilterState();
     return {
       judge({ direction, policy, frame, circumstances }) {
-        const { reason, audited } = judgeWith(state, direction, policy.bytes, frame, metaOf(circumstances));
-        return { reason, audited };
+        const meta = metaOf(circumstances);
+        const { reason, audited, violations } = judgeWith(state, direction, policy.bytes, frame, meta);
+        return { reason, audited, crossed: violations };
       },
       end: nothing,
     };

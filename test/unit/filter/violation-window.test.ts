@@ -14,7 +14,9 @@ const at = (ms: number): bigint => NOW + BigInt(ms) * MS;
 /** The moments, of those given, at which the threshold is reached. */
 function told(threshold: number, windowMs: number, moments: readonly number[]): number[] {
   const window = new ViolationWindow();
-  const crossings = moments.filter((ms) => window.note({ threshold, windowMs }, at(ms)));
+  const crossings = moments.filter((ms) =>
+    window.note({ violation: { threshold, windowMs }, generation: 1n }, at(ms)),
+  );
   expect(window.crossings).toBe(crossings.length);
   return crossings;
 }
@@ -81,8 +83,9 @@ describe('[FS-4] the violation threshold', () => {
     const window = new ViolationWindow();
     const violation = { threshold: 1_000_000, windowMs: 86_400_000 };
     for (let index = 1; index < 1_000_000; index += 1)
-      if (window.note(violation, NOW + BigInt(index))) throw new Error(`told at ${String(index)}`);
-    expect(window.note(violation, NOW + 2_000_000n)).toBe(true);
+      if (window.note({ violation, generation: 1n }, NOW + BigInt(index)))
+        throw new Error(`told at ${String(index)}`);
+    expect(window.note({ violation, generation: 1n }, NOW + 2_000_000n)).toBe(true);
   });
 });
 
@@ -128,5 +131,15 @@ describe('[FS-4] what counts', () => {
     const attack = toGuest(CAST, { ip: { source: STRANGER.address } });
     const { reason } = strategyFor(policy, memory).judge('to-vm', policy, attack, circumstancesWith());
     expect([reason, memory.violations.crossings]).toEqual(['SourceAddress', 0]);
+  });
+
+  test('[FS-4] under another policy it is told anew, for what is done about it may be another thing', () => {
+    const window = new ViolationWindow();
+    const violation = { threshold: 3, windowMs: 10_000 };
+    const told = [1n, 1n, 1n, 1n, 2n, 2n].map((generation, index) =>
+      window.note({ violation, generation }, NOW + BigInt(index)),
+    );
+    expect(told).toEqual([false, false, true, false, true, false]);
+    expect(window.crossings).toBe(2);
   });
 });
