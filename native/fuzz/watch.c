@@ -176,12 +176,13 @@ static void watch_violations(struct watch *watch, const struct scene_frame *fram
 	    !engine_is_violation(judgement.reason) || !now_ns)
 		return;
 	CLAIM(frame, vmn_is_drop(judgement.reason));
+	told.generation = frame->policy->generation;
 	told.threshold = frame->policy->violation_threshold;
 	told.window_ms = frame->policy->violation_window_ms;
 	crossed = engine_violation_note(frame->policy, watch->violations, now_ns);
 	CLAIM(frame, watch->violations->crossings == crossings + crossed);
 	CLAIM(frame, !crossed || (uint64_t)watch->violations->now + watch->violations->before >= told.threshold);
-	/* Once told, it keeps still: nothing has come down in no time. */
+	/* Once told, it keeps still under the same policy: nothing has come down in no time. */
 	CLAIM(frame, !crossed || memcmp(&told, &watch->told, sizeof(told)));
 	watch->told = crossed ? told : (struct watch_told){0};
 }

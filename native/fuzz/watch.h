@@ -21,7 +21,7 @@ struct watch_paid {
 
 /* The violation that the threshold was told of by; zeros when it was another than the last one. */
 struct watch_told {
-	uint64_t now_ns;
+	uint64_t now_ns, generation;
 	uint32_t threshold, window_ms;
 };
 

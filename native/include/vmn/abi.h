@@ -109,7 +109,7 @@ struct vmn_violations {
 	__u32 before;          /* in the one before it */
 	__u32 disarmed;        /* told already; see violation.h */
 	__u32 generation;      /* of the policy that it was told under, its lower half */
-	__u64 crossings; /* how often the threshold was reached: events can be lost, this cannot */
+	__u64 crossings;       /* how often the threshold was reached: events can be lost, this cannot */
 };
 
 struct vmn_state {

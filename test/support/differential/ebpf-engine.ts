@@ -6,7 +6,8 @@ import type { Engine, Judged } from './engine.ts';
 
 const MARK_ALLOWED = 0x0010_0000;
 const MARK_ANSWER = 0x0020_0000;
-const ACTIONS: Readonly<Record<number, Judged['action']>> = { [-1]: 'allow', 2: 'drop', 7: 'reply' };
+type Action = NonNullable<Judged['action']>;
+const ACTIONS: Readonly<Record<number, Action>> = { [-1]: 'allow', 2: 'drop', 7: 'reply' };
 /** Of a super-frame of any kind that is not UDP segments. */
 const SEGMENT_BYTES = 512;
 
@@ -69,7 +70,7 @@ function tried(filter: OfflineFilter, { direction, frame, circumstances }: Scena
 }
 
 /** What becomes of a frame that the program ended so with: the standing guard drops what the VM sends without our mark. */
-function actionOf({ action, mark }: TestRun, direction: Scenario['direction']): Judged['action'] {
+function actionOf({ action, mark }: TestRun, direction: Scenario['direction']): Action {
   const known = ACTIONS[action];
   if (known === undefined) throw new Error(`the program ended with ${action}`);
   const wanted = known === 'reply' ? MARK_ANSWER : known === 'allow' ? MARK_ALLOWED : 0;

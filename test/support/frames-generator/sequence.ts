@@ -1,5 +1,6 @@
 import { CORPUS_CAST } from '../corpus/load-corpus.ts';
-import { policyBytes, type PolicyFields } from '../frames/policy-bytes.ts';
+import { patched, u16 } from '../frames/bytes.ts';
+import { Mode, policyBytes, type PolicyFields } from '../frames/policy-bytes.ts';
 import { GeneratedClock } from './clock.ts';
 import { GRACE } from './corpus-scenario.ts';
 import { Dice } from './dice.ts';
@@ -33,6 +34,7 @@ export interface SequenceSource {
 const POLICIES = 4;
 const STARTS_OF_A_POLICY = 48;
 const LIMITED = 0.03;
+const FLOWS = 3000;
 const SECOND = 1_000_000_000n;
 
 /** The same sequences for the same source, without end. */
@@ -118,11 +120,18 @@ function varied(maker: Maker, policy: GeneratedPolicy, start: Scenario): Scenari
   for (const name of names) frame = MUTATIONS[name]?.(frame, dice, policy.fields) ?? frame;
   if (names.length > 0 && frame[12] === 0x08 && frame[13] === 0 && dice.chance(0.85))
     frame = withRightChecksum(frame);
+  if (policy.fields.mode === Mode.conntrack && dice.chance(0.4)) frame = ofAnotherFlow(frame, start, dice);
   maker.nowNs += 1000n;
   const nowNs = venue === 'host' ? clock.next(dice, policy.fields) : maker.nowNs;
   const circumstances = { ...start.circumstances, nowNs, nonce: venue === 'host' ? dice.word64() : 0n };
   const next = { ...start, frame, circumstances, mutations: [...start.mutations, ...names] };
   return venue === 'host' || isTold(next) ? next : { ...start, circumstances };
+}
+
+/** One of more flows than a table holds. The header checksum does not reach as far as the ports. */
+function ofAnotherFlow(frame: Uint8Array, { direction }: Scenario, dice: Dice): Uint8Array {
+  const at = direction === 'from-vm' ? 34 : 36;
+  return frame.length < at + 2 ? frame : patched(frame, at, [...u16(1 + dice.below(FLOWS))]);
 }
 
 const MUTATION_NAMES = Object.keys(MUTATIONS);
