@@ -57,9 +57,9 @@ VMN_INLINE int vmn_is_super_frame(const struct vmn_meta *meta)
 	return meta->skb->gso_size != 0;
 }
 
-VMN_INLINE int vmn_is_udp_super_frame(const struct vmn_meta *meta)
+VMN_INLINE __u32 vmn_super_frame_kind(const struct vmn_meta *meta)
 {
-	return is_udp_super_frame(meta->skb);
+	return super_frame_kind(meta->skb);
 }
 
 VMN_INLINE __u32 vmn_segment_bytes(const struct vmn_meta *meta)

@@ -14,9 +14,13 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+#include "vmn/meta.h"
+
 #define CHECKSUM_PARTIAL 3 /* <linux/skbuff.h>, as the others */
 #define CHECKSUM_UNKNOWN 0xffffffffu
+#define GSO_TCPV4 (1u << 0)
 #define GSO_DODGY (1u << 1) /* SKB_GSO_…: from a guest, to be checked by whoever cuts it */
+#define GSO_TCP_ECN (1u << 2)
 #define GSO_UDP_L4 (1u << 17)
 
 /* The parts of the kernel's structs that we read. */
@@ -77,8 +81,8 @@ static __always_inline __u32 pending_checksum_offset(struct __sk_buff *ctx)
 
 #endif
 
-/* Whether a frame with a gso_size is one UDP datagram to be cut; rare enough to be probed for on every kernel. */
-static __noinline int is_udp_super_frame(struct __sk_buff *ctx)
+/* VMN_SUPER_… of a frame with a gso_size; rare enough to be probed for on every kernel. */
+static __noinline __u32 super_frame_kind(struct __sk_buff *ctx)
 {
 	const struct sk_buff *skb = (const void *)ctx;
 	const struct skb_shared_info *shared;
@@ -86,11 +90,14 @@ static __noinline int is_udp_super_frame(struct __sk_buff *ctx)
 	unsigned int end = 0, type = 0;
 
 	if (bpf_core_read(&head, sizeof(head), &skb->head) || bpf_core_read(&end, sizeof(end), &skb->end))
-		return 0;
+		return VMN_SUPER_OTHER;
 	shared = (const void *)(head + end);
 	if (bpf_core_read(&type, sizeof(type), &shared->gso_type))
-		return 0;
-	return (type & ~GSO_DODGY) == GSO_UDP_L4;
+		return VMN_SUPER_OTHER;
+	type &= ~GSO_DODGY;
+	if (type == GSO_UDP_L4)
+		return VMN_SUPER_UDP;
+	return type == GSO_TCPV4 || type == (GSO_TCPV4 | GSO_TCP_ECN) ? VMN_SUPER_TCP : VMN_SUPER_OTHER;
 }
 
 #endif

@@ -61,12 +61,13 @@ static bool has_macs(const uint8_t *bytes, const uint8_t *to, const uint8_t *fro
 /* RFC 826, for Ethernet and IPv4. */
 static bool is_arp_for(const uint8_t *bytes, const struct vmn_policy *policy, bool from_vm)
 {
-	static const uint8_t about[] = {0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0};
+	static const uint8_t about[] = {0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0}, nobody[4] = {0};
 
 	if (memcmp(bytes + 12, about, sizeof(about)))
 		return false;
 	if (from_vm)
 		return bytes[21] == 1 && !memcmp(bytes + 22, policy_bytes(policy, P_GUEST_MAC), 6) &&
+		       memcmp(bytes + 28, nobody, 4) && /* RFC 5227: a probe, which pretends to be nobody */
 		       !memcmp(bytes + 28, policy_bytes(policy, P_GUEST), 4) &&
 		       !memcmp(bytes + 38, policy_bytes(policy, P_GATEWAY), 4);
 	return bytes[21] == 2 && !memcmp(bytes + 22, policy_bytes(policy, P_GATEWAY_MAC), 6) &&
@@ -112,6 +113,25 @@ static bool checksum_stays(const struct scene_frame *frame)
 	return at == 0 || (protocol == 17 && at == 40) || (protocol == 6 && at == 50);
 }
 
+/* A super-frame is one of the protocol it says, ends where its packet ends, and becomes packets that are not too big. */
+static bool is_whole_super_frame(const struct scene_frame *frame)
+{
+	uint32_t each = frame->head.segment_bytes, most = policy32(frame->policy, P_MAX_PACKET);
+	const uint8_t *bytes = frame->whole.data;
+	uint32_t total = net16(bytes + 16), headers = 0, payload;
+
+	if (!frame->meta.super_frame)
+		return true;
+	if (frame->meta.super_frame == 1 && bytes[23] == 17)
+		headers = 28;
+	if (frame->meta.super_frame == 3 && bytes[23] == 6 && frame->head.frame_bytes >= 50 && bytes[46] >> 4 >= 5)
+		headers = 20 + (bytes[46] >> 4) * 4u;
+	if (!headers || !each || total <= headers || frame->head.frame_bytes != 14 + total)
+		return false;
+	payload = total - headers;
+	return !most || headers + (each < payload ? each : payload) <= most;
+}
+
 /* RFC 791, without options and fragments. */
 static bool is_identity(const struct scene_frame *frame)
 {
@@ -132,7 +152,8 @@ static bool is_identity(const struct scene_frame *frame)
 		return false;
 	if (most && !frame->meta.super_frame && net16(bytes + 16) > most)
 		return false;
-	return !memcmp(bytes + (from_vm ? 26 : 30), policy_bytes(frame->policy, P_GUEST), 4) && checksum_stays(frame);
+	return !memcmp(bytes + (from_vm ? 26 : 30), policy_bytes(frame->policy, P_GUEST), 4) && checksum_stays(frame) &&
+	       is_whole_super_frame(frame);
 }
 
 /* Where a super-frame will be cut: 1 to 128 whole datagrams of a wanted size that fill it. */

@@ -19,7 +19,7 @@ enum {
 	SCENE_VLAN = 1 << 1,
 	SCENE_OWN_ANSWER = 1 << 2,
 	SCENE_SUPER_UDP = 1 << 3,
-	SCENE_SUPER_OTHER = 1 << 4, /* with the other one: a kind that nobody knows */
+	SCENE_SUPER_OTHER = 1 << 4, /* with the other one: of TCP */
 	SCENE_SECOND_POLICY = 1 << 5,
 	SCENE_NO_POLICY = 1 << 6,
 	SCENE_ODD = 1 << 7, /* the frame stands at an odd address */

@@ -107,6 +107,8 @@ static void read_options(const struct rtattr *options, struct vmn_clsact_filter 
 			filter->program_id = vmn_attribute_u32(at);
 		else if (at->rta_type == TCA_BPF_TAG && RTA_PAYLOAD(at) >= VMN_TAG_BYTES)
 			memcpy(filter->tag, RTA_DATA(at), VMN_TAG_BYTES);
+		else if (at->rta_type == TCA_BPF_FLAGS)
+			filter->direct_action = vmn_attribute_u32(at) & TCA_BPF_FLAG_ACT_DIRECT;
 		else if (at->rta_type == TCA_BPF_NAME)
 			snprintf(filter->name, sizeof(filter->name), "%.*s", (int)RTA_PAYLOAD(at), (const char *)RTA_DATA(at));
 	}
@@ -131,6 +133,7 @@ static int add_to_list(const struct nlmsghdr *message, void *context)
 		return -1;
 	filter->handle = header->tcm_handle;
 	filter->priority = TC_H_MAJ(header->tcm_info) >> 16;
+	filter->all_protocols = TC_H_MIN(header->tcm_info) == htons(ETH_P_ALL);
 	if (table[TCA_KIND] && RTA_PAYLOAD(table[TCA_KIND]) >= sizeof("bpf") &&
 	    !memcmp(RTA_DATA(table[TCA_KIND]), "bpf", sizeof("bpf")) && table[TCA_OPTIONS])
 		read_options(table[TCA_OPTIONS], filter);

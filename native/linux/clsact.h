@@ -30,6 +30,8 @@ struct vmn_clsact_filter {
 	uint32_t handle;
 	uint32_t priority;
 	uint32_t program_id; /* 0: no program, another kind of filter */
+	bool all_protocols;
+	bool direct_action; /* what the program returns is done; else it is the number of a class, and everything passes */
 	uint8_t tag[VMN_TAG_BYTES];
 	char name[VMN_CLSACT_NAME_BYTES];
 };

@@ -81,7 +81,8 @@ static void sort_out(struct view *view, const struct vmn_clsact_filter *filters,
 			continue;
 		}
 		view->front = *filter;
-		view->first = i == 0;
+		/* Somebody else may have given it another way to work; then ours comes in front of it, and it goes. */
+		view->first = i == 0 && filter->all_protocols && filter->direct_action;
 	}
 	for (unsigned int i = VMN_CLSACT_HANDLES; i-- > 0;)
 		if (!(taken & 1u << i))

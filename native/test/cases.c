@@ -228,6 +228,8 @@ EDIT(arp_sender_gateway_mac, arp(input); memcpy(frame->bytes + AT_ARP_SENDER_MAC
 EDIT(arp_sender_address, arp(input); put32_be(frame, AT_ARP_SENDER, ADDRESS(100, 64, 0, 8)))
 EDIT(arp_sender_gateway, arp(input); put32_be(frame, AT_ARP_SENDER, GATEWAY_ADDRESS))
 EDIT(arp_probe, arp(input); put32_be(frame, AT_ARP_SENDER, 0))
+EDIT(arp_probe_spoofed, arp_probe(input); frame->bytes[AT_ARP_SENDER_MAC + 5] ^= 1)
+EDIT(arp_reply_of_nobody, arp_probe(input); put16(frame, AT_ARP_OPERATION, 2))
 EDIT(arp_reply_as_gateway, arp(input); put16(frame, AT_ARP_OPERATION, 2); put32_be(frame, AT_ARP_SENDER, GATEWAY_ADDRESS))
 EDIT(arp_gratuitous_gateway, arp(input); put32_be(frame, AT_ARP_SENDER, GATEWAY_ADDRESS); put32_be(frame, AT_ARP_TARGET, GATEWAY_ADDRESS))
 EDIT(arp_gratuitous, arp(input); put32_be(frame, AT_ARP_TARGET, GUEST_ADDRESS))
@@ -373,6 +375,15 @@ EDIT(unsampled_offload_elsewhere, unsampled(input); input->pending_checksum_offs
 EDIT(unsampled_tcp_offload_elsewhere, unsampled(input); message(input, 'x', 100); protocol(input, 6); input->pending_checksum_offset = AT_IP_SOURCE)
 EDIT(unsampled_quarantined, unsampled(input); input->policy.flags = VMN_POLICY_QUARANTINED)
 EDIT(unsampled_super_frame, unsampled(input); super_frame_other(input))
+EDIT(unsampled_super_frame_too_big, unsampled(input); super_frame_too_big(input))
+EDIT(unsampled_super_frame_udp, unsampled(input); super_frame(input))
+EDIT(tcp_super_frame, message(input, 'x', 2900); protocol(input, 6); frame->bytes[AT_IP + 32] = 0x50; cut_into(input, 1000);
+	input->super_frame = VMN_SUPER_TCP; input->pending_checksum_offset = AT_IP + 36; input->policy.max_packet_bytes = 1500)
+EDIT(unsampled_tcp_super_frame, unsampled(input); tcp_super_frame(input))
+EDIT(unsampled_tcp_super_frame_fits, unsampled(input); tcp_super_frame(input); input->segment_bytes = 1460)
+EDIT(unsampled_tcp_super_frame_too_big, unsampled(input); tcp_super_frame(input); input->segment_bytes = 1461)
+EDIT(unsampled_tcp_super_frame_short_header, unsampled(input); tcp_super_frame(input); frame->bytes[AT_IP + 32] = 0x40)
+EDIT(unsampled_tcp_super_frame_of_udp, unsampled(input); super_frame(input); input->super_frame = VMN_SUPER_TCP)
 EDIT(sampled, unsampled(input); input->policy.sample_per_million = VMN_MILLION)
 EDIT(sampled_anywhere, sampled(input); talk_to(input, ADDRESS(8, 8, 8, 8), 53))
 EDIT(sampled_tcp, sampled(input); protocol(input, 6))
@@ -388,6 +399,9 @@ EDIT(audit_spoofed, audit_nothing_wrong(input); set_address(input, direction_of(
 EDIT(audit_mac, audit_nothing_wrong(input); frame->bytes[11] ^= 1)
 EDIT(audit_fragment, audit_nothing_wrong(input); set16(input, AT_IP_FRAGMENT, 0x2000))
 EDIT(audit_ipv6, audit_nothing_wrong(input); ethertype(input, 0x86dd))
+EDIT(audit_super_frame, audit_nothing_wrong(input); super_frame_other(input))
+EDIT(audit_super_frame_too_big, audit_nothing_wrong(input); super_frame_too_big(input))
+EDIT(audit_tcp_super_frame, audit_nothing_wrong(input); tcp_super_frame(input))
 EDIT(audit_offload, audit_nothing_wrong(input); input->pending_checksum_offset = AT_UDP_DESTINATION)
 
 /* The far side */
@@ -541,7 +555,9 @@ const struct test_case CASES[] = {
 	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP with the gateway's MAC as sender", arp_sender_gateway_mac),
 	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP sender address spoofed", arp_sender_address),
 	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP with the gateway's address as sender", arp_sender_gateway),
-	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP probe", arp_probe),
+	CASE(FROM, ARP_NOT_GATEWAY, EVERYWHERE, "[SB-1] ARP probe", arp_probe),
+	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP probe in another's MAC", arp_probe_spoofed),
+	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP reply of nobody", arp_reply_of_nobody),
 	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] ARP reply in the gateway's name", arp_reply_as_gateway),
 	CASE(FROM, ARP_SPOOFED, EVERYWHERE, "[SB-1] gratuitous ARP for the gateway", arp_gratuitous_gateway),
 	CASE(FROM, ARP_NOT_GATEWAY, EVERYWHERE, "[SB-1] gratuitous ARP", arp_gratuitous),
@@ -681,7 +697,14 @@ const struct test_case CASES[] = {
 	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[FS-3] [SB-5] not drawn, and the host shall write into its source", unsampled_offload_elsewhere),
 	BOTH(PROTOCOL, OFFLOADED, "[FS-3] [SB-5] not drawn, TCP, and the host shall write into its source", unsampled_tcp_offload_elsewhere),
 	BOTH(QUARANTINED, EVERYWHERE, "[FS-3] not drawn, and quarantined", unsampled_quarantined),
-	BOTH(ALLOWED_UNSAMPLED, NOT_ON_TAP, "[FS-3] not drawn: a super-frame", unsampled_super_frame),
+	BOTH(SUPER_FRAME, EVERYWHERE, "[FS-3] [SB-5] not drawn: a super-frame that becomes fragments", unsampled_super_frame),
+	BOTH(PACKET_TOO_BIG, OFFLOADED, "[FS-3] [SB-5] not drawn: a super-frame of too big packets", unsampled_super_frame_too_big),
+	BOTH(ALLOWED_UNSAMPLED, OFFLOADED, "[FS-3] not drawn: a super-frame of UDP", unsampled_super_frame_udp),
+	BOTH(ALLOWED_UNSAMPLED, ON_HOST, "[FS-3] not drawn: a super-frame of TCP", unsampled_tcp_super_frame),
+	BOTH(ALLOWED_UNSAMPLED, ON_HOST, "[FS-3] [SB-5] not drawn: a super-frame of TCP whose packets just fit", unsampled_tcp_super_frame_fits),
+	BOTH(PROTOCOL, ON_HOST, "[FS-3] [SB-5] not drawn: a super-frame of TCP whose packets are too big", unsampled_tcp_super_frame_too_big),
+	BOTH(PROTOCOL, ON_HOST, "[FS-3] [SB-5] not drawn: a super-frame of TCP without a TCP header", unsampled_tcp_super_frame_short_header),
+	BOTH(SUPER_FRAME, ON_HOST, "[FS-3] [SB-5] not drawn: a super-frame of TCP that says UDP", unsampled_tcp_super_frame_of_udp),
 	BOTH(ALLOWED, EVERYWHERE, "[FS-3] drawn", sampled),
 	CASE(FROM, DESTINATION_ADDRESS, EVERYWHERE, "[FS-3] drawn: DNS somewhere", sampled_anywhere),
 	CASE(TO, SOURCE_ADDRESS, EVERYWHERE, "[FS-3] drawn: DNS from somewhere", sampled_anywhere),
@@ -697,6 +720,9 @@ const struct test_case CASES[] = {
 	BOTH(SOURCE_MAC, EVERYWHERE, "[SB-1] audit: a spoofed MAC", audit_mac),
 	BOTH(IP_FRAGMENT, EVERYWHERE, "[SB-2] audit: a fragment", audit_fragment),
 	BOTH(IPV6, EVERYWHERE, "[SB-6] audit: IPv6", audit_ipv6),
+	BOTH(SUPER_FRAME, EVERYWHERE, "[SB-5] audit: a super-frame that becomes fragments", audit_super_frame),
+	BOTH(PACKET_TOO_BIG, OFFLOADED, "[SB-5] audit: a super-frame of too big packets", audit_super_frame_too_big),
+	BOTH(PROTOCOL, ON_HOST | AUDITED, "[SB-5] audit: a super-frame of TCP", audit_tcp_super_frame),
 	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[SB-5] audit: the host shall write into the destination port", audit_offload),
 
 	CASE(FROM, DESTINATION_ADDRESS, EVERYWHERE, "[AL-2] right port, wrong address", internet),

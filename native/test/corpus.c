@@ -90,6 +90,12 @@ static int parse_segments(struct reader *reader, const char *text)
 	           ?: corpus_parse_number(reader, text, 65535, &reader->out->segment_bytes);
 }
 
+static int parse_tcp_segments(struct reader *reader, const char *text)
+{
+	return super_frame(reader, CORPUS_TCP_SEGMENTS)
+	           ?: corpus_parse_number(reader, text, 65535, &reader->out->segment_bytes);
+}
+
 static int parse_expect(struct reader *reader, const char *text)
 {
 	struct corpus_case *out = reader->out;
@@ -140,10 +146,15 @@ static const struct {
 	int (*parse)(struct reader *reader, const char *text);
 	bool needed;
 } KEYS[] = {
-	{"direction", parse_direction, true}, {"policy", corpus_parse_policy, true},
-	{"expect", parse_expect, true},       {"vlan", parse_vlan, false},
-	{"answer", parse_answer, false},      {"checksum-at", parse_checksum, false},
-	{"segments", parse_segments, false},  {"super-frame", parse_super_frame, false},
+	{"direction", parse_direction, true},
+	{"policy", corpus_parse_policy, true},
+	{"expect", parse_expect, true},
+	{"vlan", parse_vlan, false},
+	{"answer", parse_answer, false},
+	{"checksum-at", parse_checksum, false},
+	{"segments", parse_segments, false},
+	{"tcp-segments", parse_tcp_segments, false},
+	{"super-frame", parse_super_frame, false},
 };
 
 static int read_key(struct reader *reader, const char *line)

@@ -14,8 +14,13 @@
 
 enum corpus_verdict { CORPUS_ALLOW, CORPUS_DROP, CORPUS_REPLY };
 
-/* As the contract of the filter's meta has it: none, UDP segments, any other kind. */
-enum corpus_super_frame { CORPUS_NO_SUPER_FRAME = 0, CORPUS_UDP_SEGMENTS = 1, CORPUS_OTHER_SUPER_FRAME = 2 };
+/* As vmn/meta.h numbers them. */
+enum corpus_super_frame {
+	CORPUS_NO_SUPER_FRAME = 0,
+	CORPUS_UDP_SEGMENTS = 1,
+	CORPUS_OTHER_SUPER_FRAME = 2,
+	CORPUS_TCP_SEGMENTS = 3,
+};
 
 struct corpus_case {
 	char title[256];

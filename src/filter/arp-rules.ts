@@ -19,6 +19,8 @@ export const ARP_FROM_VM_RULES: readonly Rule<Asked>[] = [
   ],
   ['ArpMalformed', ({ circumstances }) => !asksForOffloads(circumstances)],
   ['ArpSpoofed', ({ arp, policy }) => arp.senderMac.equals(policy.guestMac)],
+  // "Has anybody this address?" (RFC 5227) pretends to be nobody.
+  ['ArpNotGateway', ({ arp }) => arp.operation !== ArpOperation.REQUEST || arp.senderAddress.value !== 0],
   ['ArpSpoofed', ({ arp, policy }) => arp.senderAddress.equals(policy.guestAddress)],
   ['ArpNotGateway', ({ arp }) => arp.operation === ArpOperation.REQUEST],
   ['ArpNotGateway', ({ arp, policy }) => arp.targetAddress.equals(policy.gatewayAddress)],

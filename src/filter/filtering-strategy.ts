@@ -8,7 +8,8 @@ export type Direction = 'from-vm' | 'to-vm';
  * - `udp`: datagrams of one conversation; each but the last carries `segmentBytes` of UDP payload
  * - `other`: anything else, such as a TCP stream
  */
-export type SuperFrame = { readonly kind: 'udp'; readonly segmentBytes: number } | { readonly kind: 'other' };
+export type SuperFrame =
+  { readonly kind: 'udp' | 'tcp'; readonly segmentBytes: number } | { readonly kind: 'other' };
 
 /** What is known about a frame besides its bytes. */
 export interface Circumstances {

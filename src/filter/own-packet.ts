@@ -10,6 +10,7 @@ import { checksumStaysInPlace } from './checksum-place.ts';
 import { HEADER_RULES, headerFailure, isGuest, PACKET_RULES } from './ipv4-rules.ts';
 import { LINK_RULES } from './link-rules.ts';
 import { firstBroken } from './rule.ts';
+import { superFrameIsSound } from './super-frame-soundness.ts';
 import type { ReasonName } from './verdict.ts';
 
 /**
@@ -39,14 +40,17 @@ export function readPacket(its: Case, bytes: Uint8Array): Ipv4Packet | ReasonNam
 }
 
 /**
- * Whether the packet is the guest's own, or for it, and nothing will be written into it but its own checksum. With
+ * Whether the packet is the guest's own, or for it, nothing will be written into it but its own checksum, and it becomes
+ * nothing but packets like it. With
  * `readPacket` these are the identity rules: they hold for every frame in every mode, audited or not, whoever else it is
  * for. The rules that name a reason look at the same things in their turn.
  */
 export function isOwn(its: Case, packet: Ipv4Packet): boolean {
   const { source, destination } = packet.header;
   return (
-    isGuest(its.direction === 'from-vm' ? source : destination, its) && checksumStaysInPlace(its, packet)
+    isGuest(its.direction === 'from-vm' ? source : destination, its) &&
+    checksumStaysInPlace(its, packet) &&
+    superFrameIsSound(its, packet)
   );
 }
 

@@ -227,7 +227,7 @@ export const REASONS = [
     metric: 'arp_not_gateway',
     violation: false,
     summary:
-      'An ARP packet is not a request for the gateway: another target, a gratuitous announcement or a reply.',
+      'An ARP packet is not a request for the gateway: another target, a probe, a gratuitous announcement or a reply.',
     rule: 'the gateway is all that may be asked for',
     guestSees: 'The request stays unanswered; announcements reach nobody.',
     remedy:

@@ -15,9 +15,9 @@ export interface FrameMeta {
   pendingChecksumOffset?: number;
   /** A VLAN tag was taken off the frame and stands beside it. */
   vlanInMetadata?: boolean;
-  /** Several packets in one frame: a UDP datagram to be cut, or anything else (segmentation offload). */
-  superFrame?: 'none' | 'udp' | 'other';
-  /** UDP payload of each packet that a super-frame becomes. */
+  /** Several packets in one frame: a UDP datagram or TCP segment to be cut, or anything else (segmentation offload). */
+  superFrame?: 'none' | 'udp' | 'tcp' | 'other';
+  /** Payload of each packet that a super-frame becomes. */
   segmentBytes?: number;
   /** Marked as the filter's own ARP answer. */
   ownAnswer?: boolean;
@@ -77,7 +77,7 @@ export function judgeWith(
   };
 }
 
-const SUPER_FRAME_KINDS = { none: 0, udp: 1, other: 2 } as const;
+const SUPER_FRAME_KINDS = { none: 0, udp: 1, other: 2, tcp: 3 } as const;
 
 /** Judges one frame by itself; the number of the reason. */
 export function judge(

@@ -195,7 +195,13 @@ describe('the modes of a running VM', () => {
     }, 30_000);
 
     test.each([
-      ['Sampled', ['sampling: {ratePerMillion: 1}'], 'SampledInPart', 'ALLOWED_UNSAMPLED'],
+      // Forged addresses are violations, and the default of Sampled would be to quarantine for them.
+      [
+        'Sampled',
+        ['sampling: {ratePerMillion: 1}', 'violation: {action: Drop}'],
+        'SampledInPart',
+        'ALLOWED_UNSAMPLED',
+      ],
       ['Filtered', ['enforcement: Audit'], 'AuditOnly', 'DESTINATION_ADDRESS*'],
     ])(
       '%s, %j: who the guest is stays enforced, and neither host nor other VM is reached',

@@ -58,6 +58,15 @@ async function passes(): Promise<number> {
   return (await held.passed(CAST.endpoint.address)) - before;
 }
 
+test('our filter without direct action lets everything pass: noticed, and replaced', async () => {
+  attachFilter(held.pinDir, held.ifindex, CLSACT);
+  const where = ['dev', held.name, 'ingress', 'prio', '1', 'handle', HANDLE, 'protocol', 'all'];
+  await tc('filter', 'replace', ...where, 'bpf', 'object-pinned', `${held.pinDir}/from_vm`);
+  expect(readBack(held.pinDir).fromVm).toMatchObject(here(false));
+  expect(replaceFilter(held.pinDir, held.ifindex, policy).fromVm).toMatchObject(here(true));
+  expect(await tcFilters(held, 'ingress')).toHaveLength(1);
+});
+
 describe('a clsact qdisc of somebody else', () => {
   test('[EB-1] is used, with what is on it; removing our filter leaves both', async () => {
     await tc('qdisc', 'add', 'dev', held.name, 'clsact');

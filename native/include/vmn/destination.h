@@ -27,7 +27,7 @@ VMN_INLINE enum vmn_reason vmn_judge_super_frame(const struct vmn_policy *policy
 {
 	__u32 largest = vmn_segment_bytes(meta) < payload_bytes ? vmn_segment_bytes(meta) : payload_bytes;
 
-	if (!vmn_is_udp_super_frame(meta) || !vmn_segment_bytes(meta) || !payload_bytes)
+	if (vmn_super_frame_kind(meta) != VMN_SUPER_UDP || !vmn_segment_bytes(meta) || !payload_bytes)
 		return VMN_REASON_SUPER_FRAME;
 	if (vmn_frame_bytes(meta) != VMN_ETHERNET_BYTES + ip->total_bytes)
 		return VMN_REASON_SUPER_FRAME;

@@ -56,7 +56,12 @@ VMN_INLINE enum vmn_reason vmn_judge_arp_from_vm(const struct vmn_policy *policy
 		return VMN_REASON_ARP_MALFORMED;
 	if (vmn_is_super_frame(meta) || vmn_pending_checksum_offset(meta))
 		return VMN_REASON_ARP_MALFORMED;
-	if (!vmn_same_mac(arp.sender_mac, policy->guest_mac) || arp.sender_address_be != policy->guest_address_be)
+	if (!vmn_same_mac(arp.sender_mac, policy->guest_mac))
+		return VMN_REASON_ARP_SPOOFED;
+	/* "Has anybody this address?" (RFC 5227) pretends to be nobody. */
+	if (arp.operation == VMN_ARP_REQUEST && !arp.sender_address_be)
+		return VMN_REASON_ARP_NOT_GATEWAY;
+	if (arp.sender_address_be != policy->guest_address_be)
 		return VMN_REASON_ARP_SPOOFED;
 	if (arp.operation != VMN_ARP_REQUEST || arp.target_address_be != policy->gateway_address_be)
 		return VMN_REASON_ARP_NOT_GATEWAY;
@@ -119,6 +124,38 @@ VMN_RARE int vmn_checksum_stays_in_place(const struct vmn_meta *meta, __u32 prot
 	return protocol == VMN_PROTOCOL_TCP && offset == VMN_TCP_CHECKSUM_OFFSET;
 }
 
+/* 0 when there is none or it is too short to be one. */
+VMN_RARE __u32 vmn_tcp_header_bytes(const struct vmn_meta *meta)
+{
+	__u32 word = 0;
+
+	if (vmn_load_far32(vmn_whole_frame_of(meta), VMN_ETHERNET_BYTES + VMN_IPV4_BYTES + 12, &word))
+		return 0;
+	word = (VMN_NET32(word) >> 28) * 4;
+	return word < VMN_TCP_BYTES ? 0 : word;
+}
+
+/*
+ * Whether the super-frame becomes whole packets of the protocol in its header, none too big, and nothing else: other kinds
+ * become fragments or what stands in an inner header.
+ */
+VMN_RARE int vmn_super_frame_is_sound(const struct vmn_policy *policy, const struct vmn_meta *meta, __u32 protocol,
+                                      __u32 total_bytes)
+{
+	__u32 kind = vmn_super_frame_kind(meta), segment = vmn_segment_bytes(meta);
+	__u32 transport = 0, headers, payload;
+
+	if (kind == VMN_SUPER_UDP && protocol == VMN_PROTOCOL_UDP)
+		transport = VMN_UDP_BYTES;
+	else if (kind == VMN_SUPER_TCP && protocol == VMN_PROTOCOL_TCP)
+		transport = vmn_tcp_header_bytes(meta);
+	headers = VMN_IPV4_BYTES + transport;
+	if (!transport || !segment || total_bytes <= headers || vmn_frame_bytes(meta) != VMN_ETHERNET_BYTES + total_bytes)
+		return 0;
+	payload = total_bytes - headers;
+	return !policy->max_packet_bytes || headers + (segment < payload ? segment : payload) <= policy->max_packet_bytes;
+}
+
 /*
  * Whether nothing is wrong with who the packet is from or for, and nothing will be written into it but its own checksum:
  * what must hold before a policy may overlook whom it is for. The rules that name a reason look at this in their turn.
@@ -128,7 +165,8 @@ VMN_INLINE int vmn_identity_holds(const struct vmn_policy *policy, const struct 
 {
 	__u32 guest_be = direction == VMN_DIRECTION_FROM_VM ? ip->source_be : ip->destination_be;
 
-	return guest_be == policy->guest_address_be && vmn_checksum_stays_in_place(meta, ip->protocol);
+	return guest_be == policy->guest_address_be && vmn_checksum_stays_in_place(meta, ip->protocol) &&
+	       (!vmn_is_super_frame(meta) || vmn_super_frame_is_sound(policy, meta, ip->protocol, ip->total_bytes));
 }
 
 #endif

@@ -12,7 +12,8 @@
 
 #define VMN_SUPER_NONE 0
 #define VMN_SUPER_UDP 1   /* one UDP datagram that will be cut into many (SKB_GSO_UDP_L4) */
-#define VMN_SUPER_OTHER 2 /* anything else that stands for several packets */
+#define VMN_SUPER_OTHER 2 /* anything else that stands for several packets: fragments-to-be, tunnels, lists */
+#define VMN_SUPER_TCP 3   /* one TCP segment that will be cut into many (SKB_GSO_TCPV4) */
 
 /* UDP_MAX_SEGMENTS of the kernel since 6.9; before that it was 64. */
 #define VMN_SEGMENTS_MAX 128
@@ -65,9 +66,9 @@ VMN_INLINE int vmn_is_super_frame(const struct vmn_meta *meta)
 	return meta->super_frame != VMN_SUPER_NONE;
 }
 
-VMN_INLINE int vmn_is_udp_super_frame(const struct vmn_meta *meta)
+VMN_INLINE __u32 vmn_super_frame_kind(const struct vmn_meta *meta)
 {
-	return meta->super_frame == VMN_SUPER_UDP;
+	return meta->super_frame;
 }
 
 VMN_INLINE __u32 vmn_segment_bytes(const struct vmn_meta *meta)

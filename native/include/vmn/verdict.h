@@ -121,7 +121,10 @@ VMN_INLINE int vmn_is_limited(const struct vmn_policy *policy, __u32 direction, 
 	       (policy->egress_bits_per_second || policy->packets_per_second);
 }
 
-/* What is charged are the packets as they leave, each with its headers. */
+/* Ethernet, IPv4 and the largest TCP header. */
+#define VMN_LARGEST_HEADERS_BYTES (VMN_ETHERNET_BYTES + VMN_IPV4_BYTES + 60)
+
+/* What is charged are the packets as they leave, each with its headers; those of TCP are taken as the largest there are. */
 VMN_INLINE __u32 vmn_wire_packets(const struct vmn_meta *meta)
 {
 	if (!vmn_is_super_frame(meta) || !vmn_segment_bytes(meta) || vmn_frame_bytes(meta) <= VMN_UDP_PAYLOAD_OFFSET)
@@ -131,7 +134,13 @@ VMN_INLINE __u32 vmn_wire_packets(const struct vmn_meta *meta)
 
 VMN_INLINE __u32 vmn_wire_bytes(const struct vmn_meta *meta)
 {
-	return vmn_frame_bytes(meta) + (vmn_wire_packets(meta) - 1) * VMN_UDP_PAYLOAD_OFFSET;
+	__u32 packets = vmn_wire_packets(meta);
+
+	if (packets == 1)
+		return vmn_frame_bytes(meta);
+	return vmn_frame_bytes(meta) +
+	       (packets - 1) *
+	           (vmn_super_frame_kind(meta) == VMN_SUPER_UDP ? VMN_UDP_PAYLOAD_OFFSET : VMN_LARGEST_HEADERS_BYTES);
 }
 
 /* `asked`: what the limits said about a frame that counts against them. */

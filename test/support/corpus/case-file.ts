@@ -27,7 +27,7 @@ export interface CorpusMeta {
   /** Where in the frame a checksum is still to be written; null: nowhere. */
   readonly checksumAt: number | null;
   readonly superFrame:
-    null | { readonly kind: 'udp'; readonly segmentBytes: number } | { readonly kind: 'other' };
+    null | { readonly kind: 'udp' | 'tcp'; readonly segmentBytes: number } | { readonly kind: 'other' };
 }
 
 export interface CorpusExpectation {
@@ -75,6 +75,7 @@ const KEYS = [
   'answer',
   'checksum-at',
   'segments',
+  'tcp-segments',
   'super-frame',
   'expect',
 ] as const;
@@ -121,8 +122,10 @@ export function parseCase(file: string, text: string, reasons: ReadonlyMap<strin
   };
   const direction = value('direction', parseDirection);
   const policy = value('policy', parsePolicy);
-  const segments = entries.get('segments');
-  if (segments !== undefined && entries.has('super-frame'))
+  const udp = entries.get('segments');
+  const tcp = entries.get('tcp-segments');
+  const segments = udp ?? tcp;
+  if (segments !== undefined && (entries.has('super-frame') || segments !== (tcp ?? udp)))
     failAt(segments.line)('segments and super-frame', 'a super-frame is of one kind: keep one of them');
   const meta: CorpusMeta = {
     vlan: value('vlan', parseYes, false),
@@ -131,7 +134,10 @@ export function parseCase(file: string, text: string, reasons: ReadonlyMap<strin
     superFrame:
       segments === undefined
         ? value<CorpusMeta['superFrame']>('super-frame', parseOther, null)
-        : { kind: 'udp', segmentBytes: parseNumber(segments.value, 65_535, failAt(segments.line)) },
+        : {
+            kind: tcp === undefined ? 'udp' : 'tcp',
+            segmentBytes: parseNumber(segments.value, 65_535, failAt(segments.line)),
+          },
   };
   const expect = value('expect', (text, fail) => parseExpect(text, direction, policy, reasons, fail));
   return Object.freeze({

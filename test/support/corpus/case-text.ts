@@ -14,6 +14,7 @@ export function caseText(corpusCase: Omit<CorpusCase, 'file'>, note = ''): strin
     ...(meta.answer ? ['answer: yes'] : []),
     ...(meta.checksumAt === null ? [] : [`checksum-at: ${meta.checksumAt}`]),
     ...(meta.superFrame?.kind === 'udp' ? [`segments: ${meta.superFrame.segmentBytes}`] : []),
+    ...(meta.superFrame?.kind === 'tcp' ? [`tcp-segments: ${meta.superFrame.segmentBytes}`] : []),
     ...(meta.superFrame?.kind === 'other' ? ['super-frame: other'] : []),
     `expect: ${expected}`,
     'frame:',

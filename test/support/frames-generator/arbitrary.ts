@@ -101,6 +101,7 @@ export const circumstances: fc.Arbitrary<Circumstances> = fc.oneof(
       fc.constant(null),
       fc.constant({ kind: 'other' as const }),
       fc.constantFrom(0, 1, 64, 1472, 65_535).map((segmentBytes) => ({ kind: 'udp' as const, segmentBytes })),
+      fc.constantFrom(0, 1, 64, 1460, 65_535).map((segmentBytes) => ({ kind: 'tcp' as const, segmentBytes })),
     ),
     pendingChecksumAt: fc.oneof(fc.constant(null), fc.constantFrom(0, 14, 36, 40, 50, 65_535)),
     ownAnswer: fc.boolean(),

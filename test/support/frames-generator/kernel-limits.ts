@@ -8,7 +8,7 @@ const KERNEL_FRAME_BYTES = { least: 14, most: 16_000 };
 export function notToldToTheKernel({ frame, circumstances }: Scenario): string | null {
   const { pendingChecksumAt, superFrame } = circumstances;
   if (pendingChecksumAt !== null) return 'a pending checksum';
-  if (superFrame?.kind === 'udp') return 'a super-frame of UDP segments';
+  if (superFrame !== null && superFrame.kind !== 'other') return 'a super-frame of UDP or TCP segments';
   const { least, most } = superFrame === null ? KERNEL_FRAME_BYTES : KERNEL_SUPER_FRAME_BYTES;
   if (frame.length < least) return `a ${superFrame === null ? 'frame' : 'super-frame'} under ${least} bytes`;
   if (frame.length > most) return `a ${superFrame === null ? 'frame' : 'super-frame'} over ${most} bytes`;

@@ -10,7 +10,7 @@ export function metaOf(its: Circumstances): FrameMeta {
   return {
     ...same,
     superFrame: superFrame?.kind ?? 'none',
-    segmentBytes: superFrame?.kind === 'udp' ? superFrame.segmentBytes : 0,
+    segmentBytes: superFrame === null || superFrame.kind === 'other' ? 0 : superFrame.segmentBytes,
     pendingChecksumOffset: pendingChecksumAt === 0 ? WRONG_PLACE : (pendingChecksumAt ?? 0),
   };
 }

@@ -112,6 +112,8 @@ function castOf(dice: Dice, fields: GeneratedPolicy['fields']): Cast {
 
 function generateSuperFrame(dice: Dice): SuperFrame {
   if (dice.chance(0.2)) return { kind: 'other' };
+  if (dice.chance(0.2))
+    return { kind: 'tcp', segmentBytes: dice.pick([0, 1, 64, 480, 1448, 1460, 1461, 65_535]) };
   return { kind: 'udp', segmentBytes: dice.pick([0, 1, 3, 4, 32, 33, 64, 92, 148, 480, 1472, 65_535]) };
 }
 

@@ -139,6 +139,6 @@ const MUTATION_NAMES = Object.keys(MUTATIONS);
 /** Without what it cannot be told. */
 function toldToTheKernel(start: Scenario): Scenario {
   const { superFrame } = start.circumstances;
-  const kept = superFrame?.kind === 'udp' ? null : superFrame;
+  const kept = superFrame?.kind === 'other' ? superFrame : null;
   return { ...start, circumstances: { ...start.circumstances, pendingChecksumAt: null, superFrame: kept } };
 }

@@ -29,8 +29,6 @@ describe('Audit lets pass, and names what would have been dropped', () => {
     expect(from(fromGuest(CAST, { udp: { length: 9 } }))).toMatchObject(passed('UdpLength'));
     const text = fromGuest(CAST, { udp: { payload: wireGuardShape(9, 40) } });
     expect(from(text)).toMatchObject(passed('NotWireGuard'));
-    const superFrame = { kind: 'other' } as const;
-    expect(from(fromGuest(CAST), { superFrame })).toMatchObject(passed('SuperFrame'));
   });
 
   test('whom it hears', () => {
@@ -57,11 +55,24 @@ describe('Audit lets pass, and names what would have been dropped', () => {
     expect(from(fromGuest(CAST), later)).toMatchObject({ reason: 'Allowed', audited: false });
   });
 
-  test('packets of a super-frame that are too big', () => {
+  test('but no packets of a super-frame that are too big', () => {
     const { from } = auditing({ maxPacketBytes: 1500 });
     const payload = wireGuardShape(4, 4000);
     const superFrame = { kind: 'udp', segmentBytes: 2000 } as const;
-    expect(from(fromGuest(CAST, { udp: { payload } }), { superFrame })).toMatchObject(passed('PacketTooBig'));
+    expect(from(fromGuest(CAST, { udp: { payload } }), { superFrame })).toMatchObject(
+      dropped('PacketTooBig'),
+    );
+  });
+
+  test('nor a super-frame that becomes fragments; one of TCP is TCP', () => {
+    const { from } = auditing();
+    expect(from(fromGuest(CAST), { superFrame: { kind: 'other' } })).toMatchObject(dropped('SuperFrame'));
+    const tcp = fromGuest(CAST, { ip: { protocol: 6 }, udp: { payload: new Uint8Array(3000) } });
+    tcp[46] = 0x50;
+    const superFrame = { kind: 'tcp', segmentBytes: 1400 } as const;
+    expect(from(tcp, { superFrame })).toMatchObject(passed('Protocol'));
+    tcp[46] = 0x40;
+    expect(from(tcp, { superFrame })).toMatchObject(dropped('Protocol'));
   });
 
   test('what is allowed is not audited', () => {

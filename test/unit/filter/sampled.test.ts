@@ -124,7 +124,7 @@ describe('[FS-3] what is not drawn', () => {
     expect(reason(elsewhere({ ip: { protocol: 6, payload: web } }))).toBe('AllowedUnsampled');
     expect(reason(elsewhere({ ip: { protocol: 1 } }))).toBe('AllowedUnsampled');
     expect(reason(elsewhere({ udp: { length: 3 } }))).toBe('AllowedUnsampled');
-    expect(reason(elsewhere(), { superFrame: { kind: 'other' } })).toBe('AllowedUnsampled');
+    expect(reason(elsewhere(), { superFrame: { kind: 'other' } })).toBe('SuperFrame');
     const stranger = toGuest(CAST, { ip: { source: STRANGER.address } });
     expect(toVm(new Sampled(), never)(stranger).reason).toBe('AllowedUnsampled');
   });

@@ -128,6 +128,12 @@ def spoofed() -> Iterator[Case]:
             "A proxy's reply: the endpoint is at my MAC. RFC 1027 2.1",
             request({"dst": GATEWAY_MAC}, op=2, psrc=ENDPOINT, hwdst=GATEWAY_MAC, pdst=GATEWAY),
         ),
+    ):
+        yield from_vm(f"arp-{name}", f"[SB-1] {what}.", "drop ArpSpoofed", frame)
+
+
+def not_the_gateway() -> Iterator[Case]:
+    for name, what, frame in (
         (
             "probe-for-own-address",
             "An address probe, sender 0.0.0.0, for the guest's own address. RFC 5227 2.1.1",
@@ -138,12 +144,6 @@ def spoofed() -> Iterator[Case]:
             "An address probe, sender 0.0.0.0, for the gateway's address. RFC 5227 2.1.1",
             request(psrc="0.0.0.0"),
         ),
-    ):
-        yield from_vm(f"arp-{name}", f"[SB-1] {what}.", "drop ArpSpoofed", frame)
-
-
-def not_the_gateway() -> Iterator[Case]:
-    for name, what, frame in (
         ("scan-for-a-neighbour", "A scan: who has the other VM's address? RFC 826", request(pdst=NEIGHBOUR)),
         (
             "scan-for-the-endpoint",

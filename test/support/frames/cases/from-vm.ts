@@ -169,7 +169,7 @@ function arps(cast: Cast): FrameCase[] {
     drop('sender address of the endpoint', 'ARP_SPOOFED', { senderAddress: cast.endpoint.address }),
     drop('sender MAC of another VM', 'ARP_SPOOFED', { senderMac: OTHER_VM.mac }),
     drop('sender MAC of the gateway', 'ARP_SPOOFED', { senderMac: gatewayMac }),
-    drop('probe, no sender address (RFC 5227)', 'ARP_SPOOFED', { senderAddress: '0.0.0.0' }),
+    drop('probe, no sender address (RFC 5227)', 'ARP_NOT_GATEWAY', { senderAddress: '0.0.0.0' }),
     drop('gratuitous, for itself', 'ARP_NOT_GATEWAY', { targetAddress: guestAddress }),
     drop(
       'gratuitous, for the gateway',
