@@ -93,6 +93,10 @@ void draft_valid(struct draft *draft, struct dice *dice, const struct vmn_policy
 		frame_ipv4(&draft->frame, policy, direction_of(draft), policy->endpoint.address_be, VMN_PROTOCOL_TCP, 40);
 		draft->frame.bytes[AT_UDP + 12] = 0x50;
 		head->pending_checksum_offset = one_in(dice, 2) ? AT_UDP + 16 : 0;
+		if (one_in(dice, 3)) {
+			head->flags |= SCENE_SUPER_UDP | SCENE_SUPER_OTHER;
+			head->segment_bytes = 1 + dice_below(dice, 40);
+		}
 		break;
 	default:
 		draft_datagram(draft, dice, policy);

@@ -15,15 +15,9 @@ export const UNREACHABLE: readonly Unreachable[] = [
     why: 'nobody has a frame that ends before it begins; the comparison keeps the subtraction from wrapping if someone did',
   },
   {
-    file: 'meta.h',
-    text: 'if (!vmn_holds(whole->data, whole->data_end, offset',
-    why: 'segments are read after the geometry rule: they end within the frame',
-  },
-  { file: 'meta.h', text: 'return -1;', why: 'the same' },
-  {
     file: 'destination.h',
     text: '!vmn_load_far32(whole, offset, &head)',
-    why: 'the same; in the kernel bpf_skb_load_bytes may fail',
+    why: 'segments are read after the geometry rule: they end within the frame; in the kernel the read may fail',
   },
   {
     file: 'flow.h',
@@ -34,6 +28,11 @@ export const UNREACHABLE: readonly Unreachable[] = [
     file: 'parse.h',
     text: 'if (payload_bytes < VMN_TCP_BYTES || !vmn_holds(',
     why: 'TCP is only read of whole frames, whose total length was checked before',
+  },
+  {
+    file: 'verdict.h',
+    text: 'if (!vmn_is_super_frame(meta) || !vmn_segment_bytes(meta) ||',
+    why: 'only what passes is charged, and a super-frame that passes has segments and a payload',
   },
   {
     file: 'report.h',

@@ -2,7 +2,9 @@ import type { Circumstances, Direction, SuperFrame } from '../../../src/filter/f
 import { arpAnswer, arpRequest, fromGuest, GUEST_PORT, toGuest, type Cast } from '../frames/cast.ts';
 import { concat } from '../frames/bytes.ts';
 import { ethernet } from '../frames/ethernet.ts';
+import { Protocol } from '../frames/ipv4.ts';
 import { Mode } from '../frames/policy-bytes.ts';
+import { tcp } from '../frames/tcp.ts';
 import { WireGuard, wireGuardShape } from '../frames/wireguard.ts';
 import { GeneratedClock } from './clock.ts';
 import { Dice } from './dice.ts';
@@ -87,11 +89,24 @@ function validDatagram(
     const etherType = dice.pick([0x86dd, 0x88cc, 0x0026]);
     return ethernet({ ...(direction === 'from-vm' ? ends : turned), etherType, payload: dice.bytes(40) });
   }
+  if (superFrame?.kind === 'tcp' && dice.chance(0.8)) return validStream(dice, direction, cast);
   const payload = superFrame?.kind === 'udp' ? segments(dice, superFrame.segmentBytes) : message(dice);
   const port = guestPort(dice, fields.mode === Mode.conntrack);
   return direction === 'from-vm'
     ? fromGuest(cast, { udp: { payload, checksum: 0, sourcePort: port } })
     : toGuest(cast, { udp: { payload, checksum: 0, destinationPort: port } });
+}
+
+/** Sound, and of a protocol that only modes and policies which overlook whom the guest talks to let through. */
+function validStream(dice: Dice, direction: Direction, cast: Cast): Uint8Array {
+  const [source, destination] =
+    direction === 'from-vm'
+      ? [cast.guestAddress, cast.endpoint.address]
+      : [cast.endpoint.address, cast.guestAddress];
+  const payload = new Uint8Array(dice.pick([0, 1, 64, 1448, 1460, 4000, 60_000]));
+  const segment = tcp({ source, destination, sourcePort: 443, destinationPort: 443, payload });
+  const ip = { protocol: Protocol.tcp, payload: segment };
+  return direction === 'from-vm' ? fromGuest(cast, { ip }) : toGuest(cast, { ip });
 }
 
 function message(dice: Dice): Uint8Array {

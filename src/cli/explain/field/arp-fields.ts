@@ -29,7 +29,8 @@ export const ARP_FIELDS = {
     field('arp.senderAddress', view.ipv4(AT.senderAddress), policy.guestAddress),
   ArpNotGateway: ({ view, policy }) =>
     differing('arp.operation', operation(view.u16(AT.operation)), REQUEST) ??
-    field('arp.targetAddress', view.ipv4(AT.targetAddress), policy.gatewayAddress),
+    differing('arp.targetAddress', view.ipv4(AT.targetAddress), policy.gatewayAddress) ??
+    field('arp.senderAddress', view.ipv4(AT.senderAddress), policy.guestAddress), // a probe
   ArpFromHost: (judged) => notOurAnswer(judged) ?? field('arp', 'not our answer', 'our answer'),
 } satisfies Record<string, FieldOf>;
 
