@@ -11,8 +11,8 @@
 /*
  * The policy: one slot that holds an array map of one struct vmn_policy, or nothing, which means deny. User space fills
  * and freezes a new inner map and puts it into the slot: one pointer swap, seen by both hooks at once, and a policy can
- * not change while a frame is judged by it. Two array lookups are inlined by the JIT and cost about 3 ns; a hash lookup
- * would cost 25. Inner maps made at run time must have the same type, sizes and flags as this template.
+ * not change while a frame is judged by it. Two array lookups are inlined; a hash lookup would cost more than the rest of the
+ * filter (docs/adr/0011). Inner maps made at run time must have the same type, sizes and flags as this template.
  */
 struct vmn_policy_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

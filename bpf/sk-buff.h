@@ -4,7 +4,7 @@
  * running kernel's BTF. A read that fails yields something that no verdict accepts.
  *
  * Since Linux 6.2 the verifier lets us look at the sk_buff directly, which costs nothing. Before, bpf_probe_read_kernel
- * does the same for about 30 ns; the object is built a second time for that (VMN_PROBE_SKB), since 5.13 to 5.15 refuse a
+ * does the same for the price of a call; the object is built a second time for that (VMN_PROBE_SKB), since 5.13 to 5.15 refuse a
  * program that so much as names a function that they lack. Both need CAP_PERFMON.
  */
 #ifndef VMN_SK_BUFF_H

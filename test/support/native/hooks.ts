@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe } from '@jest/globals';
+import { afterEach, beforeEach } from '@jest/globals';
 import type { AttachOptions, HookKind } from '../../../src/native/filter-engine.ts';
 import { kernel } from '../requirement.ts';
-import { skippedTitle } from '../skip.ts';
+import { describeWhen } from '../skip.ts';
 import type { HeldTap } from './held-tap.ts';
 
 /** What is pinned besides the maps and programs, by how the filter is attached. */
@@ -51,13 +51,7 @@ export function describeHooks(title: string, body: (hook: HookUnderTest) => void
   for (const kind of ['tcx', 'clsact'] as const) {
     const hasTcx = kernel(6, 6);
     const name = `${title}, by ${kind}`;
-    if (kind === 'tcx' && !hasTcx.met) {
-      describe.skip(skippedTitle(name, hasTcx), () => {
-        body(new HookUnderTest(kind));
-      });
-      continue;
-    }
-    describe(name, () => {
+    describeWhen(kind === 'clsact' || hasTcx.met, hasTcx.reason, name, () => {
       const before = process.env['VMNET_HOOK'];
       beforeEach(() => {
         delete process.env['VMNET_HOOK'];
