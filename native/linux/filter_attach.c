@@ -34,8 +34,8 @@ int vmn_filter_remove(const char *dir, bool attached_too, struct vmn_failure *fa
 		return -1;
 	if (!attached_too && refuse_attached(dir, next, failure))
 		return -1;
-	for (int i = 0; i < 2 && attached_too; i++)
-		if (vmn_hook_detach(dir, &vmn_directions[i], failure))
+	for (int i = 0; i < 4 && attached_too; i++)
+		if (vmn_hook_detach(either(dir, next, i), &vmn_directions[i % 2], failure))
 			return -1;
 	return vmn_pin_remove_dir(next, failure) || vmn_pin_remove_dir(dir, failure) ? -1 : 0;
 }

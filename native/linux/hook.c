@@ -93,6 +93,7 @@ int vmn_hook_revert(struct vmn_hook *hook, const struct vmn_site *site, const st
 
 int vmn_hook_detach(const char *dir, const struct vmn_direction *direction, struct vmn_failure *failure)
 {
-	/* A tcx link goes with its pin. */
+	if (vmn_hook_tcx_detach(dir, direction, failure))
+		return -1;
 	return vmn_hook_clsact_detach(dir, direction, failure);
 }

@@ -95,7 +95,10 @@ int vmn_hook_update(struct vmn_hook *hook, const struct vmn_site *site, const st
 int vmn_hook_revert(struct vmn_hook *hook, const struct vmn_site *site, const struct vmn_direction *direction,
                     int program, struct vmn_failure *failure);
 
-/* Takes away what pins in the folder would leave attached when they go; what is attached elsewhere is left alone. */
+/*
+ * Detaches what pins in the folder attach, at once: the pins going would leave a clsact filter there for good and a tcx
+ * link for a while. A clsact filter in another network namespace is left alone.
+ */
 int vmn_hook_detach(const char *dir, const struct vmn_direction *direction, struct vmn_failure *failure);
 
 #endif

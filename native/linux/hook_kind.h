@@ -24,6 +24,9 @@ int vmn_hook_tcx_open(const char *dir, const struct vmn_direction *direction, ui
 int vmn_hook_clsact_open(const char *dir, const struct vmn_direction *direction, uint32_t ifindex,
                          struct vmn_hook *hook, struct vmn_failure *failure);
 
+/* Removing the pin would detach as well, but some time later, and not while anybody holds the link open. */
+int vmn_hook_tcx_detach(const char *dir, const struct vmn_direction *direction, struct vmn_failure *failure);
+
 /* Deletes the filters of ours that the folder's record points to, if it points into this network namespace. */
 int vmn_hook_clsact_detach(const char *dir, const struct vmn_direction *direction, struct vmn_failure *failure);
 

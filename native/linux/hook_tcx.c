@@ -109,4 +109,17 @@ static int revert(struct vmn_hook *hook, const struct vmn_site *site, const stru
 	return 0;
 }
 
+int vmn_hook_tcx_detach(const char *dir, const struct vmn_direction *direction, struct vmn_failure *failure)
+{
+	int link = vmn_pin_open(dir, direction->link_name, VMN_OBJECT_LINK, failure);
+	int result = 0;
+
+	if (link < 0)
+		return link == VMN_NOT_PINNED ? 0 : -1;
+	if (bpf_link_detach(link))
+		result = vmn_fail(failure, errno, "bpf(BPF_LINK_DETACH)", "%s/%s", dir, direction->link_name);
+	vmn_close(&link);
+	return result;
+}
+
 const struct vmn_hook_operations vmn_hook_tcx = {prepare, attach, update, revert};

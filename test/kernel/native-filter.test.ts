@@ -286,6 +286,19 @@ describeHooks('removing', (hook) => {
   });
 });
 
+describe('removing', () => {
+  test('by tcx takes the filter away at once, also while somebody else holds on to it', async () => {
+    attachFilter(held.pinDir, held.ifindex, { hook: 'tcx' });
+    const before = await held.passed(STRANGER.address);
+    const theirs = `${held.root}/theirs`;
+    await held.host.run(['bpftool', 'link', 'pin', 'pinned', `${held.pinDir}/link_from_vm`, theirs]);
+    removePins(held.pinDir, { attachedToo: true });
+    held.send(forbidden);
+    unlinkSync(theirs);
+    expect(await held.passed(STRANGER.address)).toBe(before + 1);
+  });
+});
+
 describeHooks('an interface that is changed', (hook) => {
   test('by setLink keeps its filter', () => {
     const { fromVm, toVm } = attachFilter(held.pinDir, held.ifindex, hook.options);
