@@ -133,8 +133,13 @@ export default defineConfig(
   {
     files: ['src/**/*.ts'],
     rules: {
-      // The one place that loads native code is src/native.
-      'no-restricted-imports': ['error', { patterns: [...bareBuiltins(), nativeLoaders()] }],
+      // The one place that loads native code is src/native; the one that loads the Kubernetes library, src/kube/transport.
+      'no-restricted-imports': [
+        'error',
+        { patterns: [...bareBuiltins(), nativeLoaders(), kubernetesLibrary()] },
+      ],
+      // `await import` would pass by the rule above.
+      'no-restricted-syntax': ['error', kubernetesLibraryAtRunTime()],
       'no-restricted-properties': ['error', noDlopen()],
       'no-console': 'error',
     },
@@ -142,8 +147,15 @@ export default defineConfig(
   {
     files: ['src/native/**/*.ts'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: bareBuiltins() }],
+      'no-restricted-imports': ['error', { patterns: [...bareBuiltins(), kubernetesLibrary()] }],
       'no-restricted-properties': 'off',
+    },
+  },
+  {
+    files: ['src/kube/transport/**/*.ts'],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: [...bareBuiltins(), nativeLoaders()] }],
+      'no-restricted-syntax': 'off',
     },
   },
   {
@@ -158,7 +170,7 @@ export default defineConfig(
             { name: 'pino', message: NO_IO_MESSAGE },
             { name: 'commander', message: NO_IO_MESSAGE },
           ],
-          patterns: [...bareBuiltins(), nativeLoaders()],
+          patterns: [...bareBuiltins(), nativeLoaders(), kubernetesLibrary()],
         },
       ],
       'no-restricted-globals': [
@@ -224,4 +236,16 @@ function nativeLoaders() {
 
 function noDlopen() {
   return { object: 'process', property: 'dlopen', message: 'Only src/native loads native code.' };
+}
+
+function kubernetesLibrary() {
+  return {
+    regex: '^@kubernetes/',
+    message: 'Only src/kube/transport loads @kubernetes/client-node; others use the KubeClient it gives.',
+  };
+}
+
+function kubernetesLibraryAtRunTime() {
+  const { regex, message } = kubernetesLibrary();
+  return { selector: `ImportExpression > Literal[value=/${regex.replaceAll('/', '\\/')}/]`, message };
 }

@@ -133,6 +133,10 @@ export const ERRORS = {
     summary: 'the native addon is not built',
     remedy: 'Run `make build`.',
   },
+  VMN_LISTEN: {
+    summary: 'the address cannot be listened on',
+    remedy: 'Give an address of this machine and a port that nobody listens on.',
+  },
   VMN_USAGE: {
     summary: 'the command line is not understood',
     remedy: 'See --help.',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { DropEventFeed, toDropEvent } from '../../../src/agent/status/drop-events.ts';
 import type { AgentStatus, AttachmentStatus } from '../../../src/agent/status/status.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const hex = (text: string): Uint8Array => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const MACS = '02766d6e0001 02760d94763c';
@@ -17,7 +18,7 @@ describe('drop events', () => {
     audited: false,
     head: hex(`${MACS} 86dd 00`),
   };
-  const clock = { now: () => new Date('2026-01-31T12:00:10Z'), monotonicNs: () => 7_000_000_000n };
+  const clock = new FakeClock({ nowMs: Date.parse('2026-01-31T12:00:10Z'), monotonicMs: 7000 });
 
   test('are told with the VM, its network, the reason and the wall-clock time', () => {
     const attachment = { vm: 'vm-a', network: 't/one', ifindex: 7 } as AttachmentStatus;

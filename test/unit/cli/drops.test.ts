@@ -3,6 +3,7 @@ import { VmnError } from '../../../src/lib/errors.ts';
 import type { DropEvent } from '../../../src/agent/status/status.ts';
 import { countTable, type FrameCount, increases } from '../../../src/cli/drops/counter-table.ts';
 import { type FollowedDrop, followDrops } from '../../../src/cli/drops/follow.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const count = (change: Partial<FrameCount> = {}): FrameCount => ({
   vm: 'a',
@@ -60,7 +61,7 @@ describe('increases', () => {
 });
 
 describe('followDrops', () => {
-  const clock = { now: () => new Date('2026-01-31T12:00:00Z'), monotonicNs: () => 0n };
+  const clock = new FakeClock({ nowMs: Date.parse('2026-01-31T12:00:00Z'), monotonicMs: 0 });
   const event: DropEvent = {
     time: '2026-01-31T11:59:59Z',
     vm: 'a',

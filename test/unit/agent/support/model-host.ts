@@ -11,6 +11,7 @@ import { vmNetworkClassSchema, vmNetworkSchema } from '../../../../src/api/v1alp
 import type { VmNetworkInput } from '../../../../src/api/v1alpha1/index.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import { ModelKernel } from './model-kernel.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 export const PATHS = { stateDir: '/state', runDir: '/run', bpffs: '/bpf', pool: '100.64.0.0/24' };
 
@@ -129,7 +130,10 @@ export class ModelHost {
       paths: PATHS,
       nodeName: 'node-1',
       newSecret: () => new Uint8Array(16).fill((this.#secrets += 1)),
-      clock: { now: () => new Date(Number(this.nowNs / 1_000_000n)), monotonicNs: () => this.nowNs },
+      clock: Object.assign(new FakeClock(), {
+        now: () => new Date(Number(this.nowNs / 1_000_000n)),
+        monotonicNs: () => this.nowNs,
+      }),
       onChange: (what, on) => this.changes.push(`${what} ${on}`),
       onLastDetached: () => undefined,
     };

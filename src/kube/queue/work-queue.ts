@@ -1,0 +1,169 @@
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Metrics, QueueMetrics } from '../../lib/metrics.ts';
+import { DelayedKeys } from './delayed-keys.ts';
+import { Fifo } from './fifo.ts';
+import { RateLimit } from './rate-limit.ts';
+
+/**
+ * Keys to be worked on, with the rules of client-go's work queue:
+ * - a key that is added twice before a worker takes it is taken once;
+ * - a key is never with two workers: added while one works on it, it comes once more after that one is done;
+ * - keys come in the order in which they were added.
+ */
+export interface WorkQueue {
+  add(key: string): void;
+  /** Adds after `delayMs`. Of several delays of one key the one that ends first counts. */
+  addAfter(key: string, delayMs: number): void;
+  /** Adds after the back-off of the key and the limit of all keys together. For what failed. */
+  addRateLimited(key: string): void;
+  /** The key did not fail: its back-off begins anew. */
+  forget(key: string): void;
+  /** The next key, which is the caller's until `done`. Undefined once the signal aborts, or nothing is left after `shutDown`. */
+  get(signal: AbortSignal): Promise<string | undefined>;
+  done(key: string): void;
+  /** Nothing is added any more, delayed keys are dropped; what waits for a worker is still handed out. Idempotent. */
+  shutDown(): void;
+  /** Keys that wait for a worker. */
+  readonly depth: number;
+}
+
+export interface WorkQueueOptions {
+  /** Label of the metrics. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly metrics?: Metrics | undefined;
+  readonly rateLimit?: RateLimit | undefined;
+}
+
+export function workQueue(options: WorkQueueOptions): WorkQueue {
+  return new Queue(options);
+}
+
+class Queue implements WorkQueue {
+  readonly #clock: Clock;
+  readonly #limit: RateLimit;
+  readonly #metrics: QueueMetrics | undefined;
+  /** Keys that wait for a worker, in order. */
+  readonly #ready = new Fifo<string>();
+  /** Keys that need work, with the time at which they began to: all of `#ready`, and those added while worked on. */
+  readonly #dirty = new Map<string, number>();
+  /** Keys that a worker has, with the time at which it took them. */
+  readonly #processing = new Map<string, number>();
+  readonly #delayed = new DelayedKeys();
+  /** Workers that wait for a key; there are none while a key waits for a worker. */
+  readonly #waiting = new Set<(key: string | undefined) => void>();
+  #timer: Timer | null = null;
+  #timerDueMs = Infinity;
+  #down = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#clock = options.clock;
+    this.#limit = options.rateLimit ?? new RateLimit({ clock: options.clock });
+    this.#metrics = options.metrics?.queue(options.name, () => this.#view());
+  }
+
+  get depth(): number {
+    return this.#ready.size;
+  }
+
+  add(key: string): void {
+    if (this.#down || this.#dirty.has(key)) return;
+    this.#dirty.set(key, this.#clock.monotonicMs());
+    this.#metrics?.added();
+    if (!this.#processing.has(key)) this.#offer(key);
+  }
+
+  addAfter(key: string, delayMs: number): void {
+    if (this.#down) return;
+    this.#metrics?.retried();
+    if (!(delayMs > 0)) return this.add(key);
+    this.#delayed.add(key, this.#clock.monotonicMs() + delayMs);
+    this.#arm();
+  }
+
+  addRateLimited(key: string): void {
+    if (!this.#down) this.addAfter(key, this.#limit.delayMs(key));
+  }
+
+  forget(key: string): void {
+    this.#limit.forget(key);
+  }
+
+  get(signal: AbortSignal): Promise<string | undefined> {
+    if (signal.aborted) return Promise.resolve(undefined);
+    const key = this.#ready.shift();
+    if (key !== undefined) return Promise.resolve(this.#take(key));
+    if (this.#down) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const answer = (next: string | undefined) => {
+        this.#waiting.delete(answer);
+        signal.removeEventListener('abort', aborted);
+        resolve(next);
+      };
+      const aborted = () => answer(undefined);
+      this.#waiting.add(answer);
+      signal.addEventListener('abort', aborted, { once: true });
+    });
+  }
+
+  done(key: string): void {
+    const sinceMs = this.#processing.get(key);
+    if (sinceMs === undefined) return;
+    this.#processing.delete(key);
+    this.#metrics?.done((this.#clock.monotonicMs() - sinceMs) / 1000);
+    if (this.#dirty.has(key)) this.#offer(key);
+  }
+
+  shutDown(): void {
+    this.#down = true;
+    this.#delayed.clear();
+    this.#arm();
+    for (const answer of this.#waiting) answer(undefined);
+  }
+
+  /** To the worker that has waited longest, or to the end of the line. */
+  #offer(key: string): void {
+    const [answer] = this.#waiting;
+    if (answer === undefined) this.#ready.push(key);
+    else answer(this.#take(key));
+  }
+
+  /** From here on the key is a worker's. */
+  #take(key: string): string {
+    const nowMs = this.#clock.monotonicMs();
+    this.#metrics?.taken((nowMs - (this.#dirty.get(key) ?? nowMs)) / 1000);
+    this.#dirty.delete(key);
+    this.#processing.set(key, nowMs);
+    return key;
+  }
+
+  /** One timer, for the delayed key that is due first. */
+  #arm(): void {
+    const dueMs = this.#delayed.nextDueMs() ?? Infinity;
+    if (dueMs === this.#timerDueMs) return;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#timerDueMs = dueMs;
+    if (dueMs === Infinity) return;
+    this.#timer = this.#clock.setTimer(dueMs - this.#clock.monotonicMs(), () => {
+      this.#timerDueMs = Infinity;
+      for (const key of this.#delayed.takeDue(this.#clock.monotonicMs())) this.add(key);
+      this.#arm();
+    });
+  }
+
+  #view() {
+    const nowMs = this.#clock.monotonicMs();
+    let unfinishedMs = 0;
+    let longestMs = 0;
+    for (const sinceMs of this.#processing.values()) {
+      unfinishedMs += nowMs - sinceMs;
+      longestMs = Math.max(longestMs, nowMs - sinceMs);
+    }
+    return {
+      depth: this.depth,
+      unfinishedWorkSeconds: unfinishedMs / 1000,
+      longestRunningSeconds: longestMs / 1000,
+    };
+  }
+}

@@ -1,0 +1,54 @@
+import { systemClock } from '../../lib/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { KubeClient } from '../client.ts';
+import { Connection } from './connection.ts';
+import type { Endpoint } from './credentials.ts';
+import { inClusterEndpoint } from './in-cluster.ts';
+import { kubeconfigEndpoint } from './kubeconfig.ts';
+import { RestClient } from './rest-client.ts';
+import type { RequestMetrics } from './rest-client.ts';
+
+export interface ConnectOptions {
+  /** Path of a kubeconfig. Absent: KUBECONFIG, else the service account of the pod. */
+  readonly kubeconfig?: string | undefined;
+  /** The service account of the pod, whatever KUBECONFIG says. */
+  readonly inCluster?: boolean | undefined;
+  /** Context of the kubeconfig. Absent: its current one. */
+  readonly context?: string | undefined;
+  /** `program/version`; shows up in the server's audit log. */
+  readonly userAgent: string;
+  /** Default 30 s. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Requests at the same time, watches apart. Default 16. */
+  readonly maxConnections?: number | undefined;
+  /** Bytes of one answer. Default 64 MiB. */
+  readonly maxBodyBytes?: number | undefined;
+  readonly metrics?: RequestMetrics | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: (() => number) | undefined;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+}
+
+/** A client of the API server that the options name. Asks the server nothing yet. Rejects with `ConnectionConfigError`. */
+export async function connect(options: ConnectOptions): Promise<KubeClient> {
+  const { userAgent, requestTimeoutMs = 30_000, maxConnections = 16, maxBodyBytes = 64 << 20 } = options;
+  const { clock = systemClock, metrics, random } = options;
+  const endpoint = await endpointOf(options, clock);
+  // What cannot be had now will hardly be had later: the person who starts us is still looking.
+  await endpoint.credentials.current();
+  const connection = new Connection({
+    ...endpoint,
+    clock,
+    userAgent,
+    requestTimeoutMs,
+    maxConnections,
+    maxBodyBytes,
+  });
+  return new RestClient({ connection, clock, metrics, random });
+}
+
+async function endpointOf(options: ConnectOptions, clock: Clock): Promise<Endpoint> {
+  const { env = process.env, context, inCluster = false } = options;
+  const paths = options.kubeconfig ?? (inCluster ? '' : (env['KUBECONFIG'] ?? ''));
+  return paths === '' ? inClusterEndpoint({ env, clock }) : kubeconfigEndpoint({ paths, context, clock });
+}

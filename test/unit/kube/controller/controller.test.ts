@@ -1,0 +1,164 @@
+import { describe, expect, test } from '@jest/globals';
+import { ApiError } from '../../../../src/kube/api-error.ts';
+import { controller, type Outcome } from '../../../../src/kube/controller/controller.ts';
+import { NotLeading } from '../../../../src/kube/fenced-client.ts';
+import type { WorkQueue } from '../../../../src/kube/queue/work-queue.ts';
+import { createLogger } from '../../../../src/lib/log.ts';
+import { Metrics } from '../../../../src/lib/metrics.ts';
+import { FakeClock, settle } from '../../../support/fake-clock.ts';
+
+const log = createLogger({ level: 'silent' });
+
+/** A queue that hands out one key and writes down what is asked of it. */
+class RecordingQueue implements WorkQueue {
+  readonly calls: string[] = [];
+  depth = 0;
+  #keys = ['a'];
+  add = (key: string) => void this.calls.push(`add ${key}`);
+  addAfter = (key: string, delayMs: number) => void this.calls.push(`addAfter ${key} ${delayMs}`);
+  addRateLimited = (key: string) => void this.calls.push(`addRateLimited ${key}`);
+  forget = (key: string) => void this.calls.push(`forget ${key}`);
+  done = (key: string) => void this.calls.push(`done ${key}`);
+  get = () => Promise.resolve(this.#keys.shift());
+  shutDown = () => undefined;
+}
+
+describe('each outcome leads to one queue action, then done', () => {
+  const cases: [string, () => Promise<Outcome>, string[], string][] = [
+    ['nothing', async () => undefined, ['forget a'], 'success'],
+    ['no wish', async () => ({}), ['forget a'], 'success'],
+    ['later', async () => ({ requeueAfterMs: 70 }), ['forget a', 'addAfter a 70'], 'requeue_after'],
+    ['soon', async () => ({ requeueAfterMs: 0 }), ['addRateLimited a'], 'requeue'],
+    ['no time at all', async () => ({ requeueAfterMs: NaN }), ['addRateLimited a'], 'requeue'],
+    ['a failure', () => Promise.reject(new Error('no')), ['addRateLimited a'], 'error'],
+    [
+      'a throw before the first await',
+      () => {
+        throw new Error('no');
+      },
+      ['addRateLimited a'],
+      'error',
+    ],
+    [
+      'a conflict',
+      () => Promise.reject(new ApiError('newer', { status: 409, reason: 'Conflict' })),
+      ['addRateLimited a'],
+      'error',
+    ],
+    ['lost leadership', () => Promise.reject(new NotLeading('a write')), ['addRateLimited a'], 'requeue'],
+  ];
+  test.each(cases)('%s', async (_, reconcile, calls, result) => {
+    const queue = new RecordingQueue();
+    const metrics = new Metrics();
+    const its = controller({
+      ...{ name: 'c', queue, workers: 1, reconcile, clock: new FakeClock(), log, metrics },
+    });
+    const before = await metrics.registry.metrics();
+    for (const each of ['success', 'error', 'requeue', 'requeue_after'])
+      expect(before).toContain(`controller_runtime_reconcile_total{controller="c",result="${each}"} 0\n`);
+    await its.run(new AbortController().signal);
+    expect(queue.calls).toEqual([...calls, 'done a']);
+    const text = await metrics.registry.metrics();
+    expect(text).toContain(`controller_runtime_reconcile_total{controller="c",result="${result}"} 1\n`);
+    expect(text).toContain(
+      `controller_runtime_reconcile_errors_total{controller="c"} ${result === 'error' ? 1 : 0}\n`,
+    );
+    expect(text).toContain('controller_runtime_max_concurrent_reconciles{controller="c"} 1\n');
+    expect(text).toContain('controller_runtime_active_workers{controller="c"} 0\n');
+    expect(text).toContain('controller_runtime_reconcile_time_seconds_count{controller="c"} 1\n');
+  });
+});
+
+describe('a run', () => {
+  function made(workers: number) {
+    const clock = new FakeClock();
+    const under = new Map<string, (outcome: Error | undefined) => void>();
+    const its = controller({
+      name: 'c',
+      workers,
+      clock,
+      log,
+      reconcile: (key) =>
+        new Promise((resolve, reject) => {
+          expect(under.has(key)).toBe(false);
+          under.set(key, (error) => {
+            under.delete(key);
+            if (error === undefined) resolve();
+            else reject(error);
+          });
+        }),
+    });
+    return { clock, its, under };
+  }
+
+  test('works on as many keys at a time as it has workers, and on no key twice', async () => {
+    const { its, under } = made(2);
+    const end = new AbortController();
+    const run = its.run(end.signal);
+    for (const key of ['a', 'b', 'c']) its.enqueue(key);
+    await settle();
+    its.enqueue('a');
+    await settle();
+    expect([...under.keys()]).toEqual(['a', 'b']);
+    under.get('b')?.(undefined);
+    await settle();
+    expect([...under.keys()]).toEqual(['a', 'c']);
+    under.get('a')?.(undefined);
+    await settle();
+    expect([...under.keys()]).toEqual(['c', 'a']);
+    end.abort();
+    under.get('a')?.(undefined);
+    under.get('c')?.(undefined);
+    await run;
+  });
+
+  test('that is aborted takes no more keys, waits for those under way, and loses none for the next', async () => {
+    const { clock, its, under } = made(1);
+    const end = new AbortController();
+    let ended = false;
+    const run = its.run(end.signal).then(() => (ended = true));
+    its.enqueue('a');
+    its.enqueue('b');
+    await settle();
+    end.abort();
+    await settle();
+    expect(ended).toBe(false);
+    under.get('a')?.(new Error('aborted'));
+    await run;
+    expect([...under.keys()]).toEqual([]);
+
+    const again = new AbortController();
+    const next = its.run(again.signal);
+    await clock.advance(5);
+    under.get('b')?.(undefined);
+    await settle();
+    expect([...under.keys()]).toEqual(['a']);
+    again.abort();
+    under.get('a')?.(undefined);
+    await next;
+  });
+
+  test('repeats what fails, later each time', async () => {
+    const { clock, its, under } = made(1);
+    const end = new AbortController();
+    const run = its.run(end.signal);
+    its.enqueue('a');
+    await settle();
+    for (const delayMs of [5, 10, 20]) {
+      under.get('a')?.(new Error('no'));
+      await clock.advance(delayMs - 1);
+      expect(under.size).toBe(0);
+      await clock.advance(1);
+      expect(under.size).toBe(1);
+    }
+    end.abort();
+    under.get('a')?.(undefined);
+    await run;
+  });
+});
+
+test('a controller without a worker is refused', () => {
+  const options = { name: 'c', reconcile: async () => undefined, clock: new FakeClock(), log };
+  for (const workers of [0, 1.5, NaN])
+    expect(() => controller({ ...options, workers })).toThrow(/workers of controller c is .*whole number/);
+});

@@ -1,0 +1,165 @@
+import { expect, test } from '@jest/globals';
+import { workQueue } from '../../../../src/kube/queue/work-queue.ts';
+import { Metrics } from '../../../../src/lib/metrics.ts';
+import { FakeClock, settle } from '../../../support/fake-clock.ts';
+
+const never = new AbortController().signal;
+
+function made() {
+  const clock = new FakeClock();
+  const metrics = new Metrics();
+  return { clock, metrics, queue: workQueue({ name: 'q', clock, metrics }) };
+}
+
+test('keys come in the order in which they were added, once however often', async () => {
+  const { queue } = made();
+  for (const key of ['b', 'a', 'b', 'c', 'a']) queue.add(key);
+  expect(queue.depth).toBe(3);
+  expect([await queue.get(never), await queue.get(never), await queue.get(never)]).toEqual(['b', 'a', 'c']);
+});
+
+test('a key that is added while somebody works on it comes once more, after done', async () => {
+  const { queue } = made();
+  queue.add('a');
+  await queue.get(never);
+  queue.add('a');
+  queue.add('a');
+  expect(queue.depth).toBe(0);
+  queue.done('a');
+  expect(queue.depth).toBe(1);
+  expect(await queue.get(never)).toBe('a');
+  queue.done('a');
+  expect(queue.depth).toBe(0);
+});
+
+test('who has waited longest gets the next key; who gave up gets none', async () => {
+  const { queue } = made();
+  const patience = new AbortController();
+  const got: string[] = [];
+  void queue.get(patience.signal).then((key) => got.push(`first ${String(key)}`));
+  void queue.get(never).then((key) => got.push(`second ${String(key)}`));
+  void queue.get(never).then((key) => got.push(`third ${String(key)}`));
+  patience.abort();
+  queue.add('a');
+  queue.add('b');
+  await settle();
+  expect(got).toEqual(['first undefined', 'second a', 'third b']);
+  expect(await queue.get(AbortSignal.abort())).toBeUndefined();
+});
+
+test('of several delays the one that ends first counts, and adding at once does not cancel it', async () => {
+  const { clock, queue } = made();
+  queue.addAfter('a', 100);
+  queue.addAfter('a', 30);
+  queue.addAfter('a', 60);
+  queue.add('a');
+  expect(await queue.get(never)).toBe('a');
+  queue.done('a');
+  await clock.advance(29);
+  expect(queue.depth).toBe(0);
+  await clock.advance(1);
+  expect(queue.depth).toBe(1);
+  await queue.get(never);
+  queue.done('a');
+  await clock.advance(1000);
+  expect(queue.depth).toBe(0);
+});
+
+test('keys that are due while the process is stopped come when it goes on, the most overdue first', async () => {
+  const { clock, queue } = made();
+  queue.addAfter('late', 200);
+  queue.addAfter('early', 100);
+  clock.stall(60_000);
+  await clock.advance(0);
+  expect([await queue.get(never), await queue.get(never)]).toEqual(['early', 'late']);
+});
+
+test('failures of a key double its delay from 5 ms to 1000 s, until it is forgotten', async () => {
+  const { clock, queue } = made();
+  const delays: number[] = [];
+  const delay = async () => {
+    const startMs = clock.monotonicMs();
+    queue.addRateLimited('a');
+    const got = queue.get(never);
+    while (queue.depth === 0 && clock.pending > 0) await clock.advance(5);
+    await got;
+    queue.done('a');
+    delays.push(clock.monotonicMs() - startMs);
+  };
+  for (let failure = 0; failure < 5; failure += 1) await delay();
+  queue.forget('a');
+  await delay();
+  expect(delays).toEqual([5, 10, 20, 40, 80, 5]);
+});
+
+test('all keys together are retried ten times a second after the first hundred', async () => {
+  const { clock, queue } = made();
+  for (let index = 0; index < 150; index += 1) queue.addRateLimited(`key-${index}`);
+  await clock.advance(5);
+  expect(queue.depth).toBe(100);
+  await clock.advance(1000);
+  expect(queue.depth).toBe(110);
+  await clock.advance(4000);
+  expect(queue.depth).toBe(150);
+});
+
+test('after shutDown nothing is added, what waits is handed out, and then everybody is told', async () => {
+  const { clock, queue } = made();
+  queue.add('held');
+  const held = await queue.get(never);
+  queue.add('a');
+  queue.add('held');
+  queue.addAfter('later', 10);
+  queue.shutDown();
+  queue.shutDown();
+  queue.add('b');
+  queue.addRateLimited('b');
+  expect(await queue.get(never)).toBe('a');
+  expect(await queue.get(never)).toBeUndefined();
+  queue.done(held!);
+  expect(await queue.get(never)).toBe('held');
+  await clock.advance(1000);
+  expect(await queue.get(never)).toBeUndefined();
+  expect(clock.pending).toBe(0);
+});
+
+test('shutDown wakes those who wait', async () => {
+  const { queue } = made();
+  const waiting = queue.get(never);
+  queue.shutDown();
+  expect(await waiting).toBeUndefined();
+});
+
+test('a queue counts under the names of client-go, from zero', async () => {
+  const { clock, metrics, queue } = made();
+  const text = await metrics.registry.metrics();
+  for (const zero of [
+    'workqueue_depth{name="q"} 0',
+    'workqueue_adds_total{name="q"} 0',
+    'workqueue_retries_total{name="q"} 0',
+    'workqueue_queue_duration_seconds_count{name="q"} 0',
+    'workqueue_work_duration_seconds_count{name="q"} 0',
+    'workqueue_unfinished_work_seconds{name="q"} 0',
+    'workqueue_longest_running_processor_seconds{name="q"} 0',
+  ])
+    expect(text).toContain(`\n${zero}\n`);
+
+  for (const key of ['a', 'a', 'b', 'c']) queue.add(key);
+  queue.addRateLimited('d');
+  await queue.get(never);
+  clock.stall(2000);
+  await queue.get(never);
+  clock.stall(1000);
+  const later = await metrics.registry.metrics();
+  for (const line of [
+    'workqueue_depth{name="q"} 1',
+    'workqueue_adds_total{name="q"} 3',
+    'workqueue_retries_total{name="q"} 1',
+    'workqueue_queue_duration_seconds_sum{name="q"} 2',
+    'workqueue_unfinished_work_seconds{name="q"} 4',
+    'workqueue_longest_running_processor_seconds{name="q"} 3',
+  ])
+    expect(later).toContain(`\n${line}\n`);
+  queue.done('a');
+  expect(await metrics.registry.metrics()).toContain('\nworkqueue_work_duration_seconds_sum{name="q"} 3\n');
+});
