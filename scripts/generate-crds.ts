@@ -1,12 +1,13 @@
 /**
- * Writes crds/ from the schemas in src/api; with --check only compares.
+ * Writes crds/ and docs/api.md from the schemas in src/api; with --check only compares.
  * Exit code 0: done, or no difference. 1: a file differs (--check). 2: wrong usage.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { renderReference } from '../src/api/crd/reference.ts';
 import { renderCrds } from '../src/api/crd/render.ts';
 
-const folder = join(import.meta.dirname, '..', 'crds');
+const root = join(import.meta.dirname, '..');
 
 function main(args: readonly string[]): number {
   const check = args.includes('--check');
@@ -15,17 +16,22 @@ function main(args: readonly string[]): number {
     return 2;
   }
   let differing = 0;
-  mkdirSync(folder, { recursive: true });
-  for (const [name, text] of renderCrds()) {
-    const path = join(folder, name);
+  mkdirSync(join(root, 'crds'), { recursive: true });
+  for (const [name, text] of files()) {
+    const path = join(root, name);
     if (read(path) === text) continue;
     differing += 1;
     if (!check) writeFileSync(path, text);
-    process.stdout.write(`${check ? 'differs' : 'written'}: crds/${name}\n`);
+    process.stdout.write(`${check ? 'differs' : 'written'}: ${name}\n`);
   }
   if (!check || differing === 0) return 0;
-  process.stderr.write('crds/ is not what src/api says; run: node scripts/generate-crds.ts\n');
+  process.stderr.write('crds/ or docs/api.md is not what src/api says; run: node scripts/generate-crds.ts\n');
   return 1;
+}
+
+function files(): [string, string][] {
+  const crds = [...renderCrds()].map(([name, text]): [string, string] => [`crds/${name}`, text]);
+  return [...crds, ['docs/api.md', renderReference()]];
 }
 
 function read(path: string): string | undefined {

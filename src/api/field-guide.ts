@@ -7,8 +7,12 @@ export interface FieldNode {
   readonly type?: string;
   readonly description?: string;
   readonly examples?: readonly unknown[];
-  /** Our own: what to do if the field is wrong. */
+  /** Our own: what the text must be like ("must be …"), and what to do if the field is wrong. */
+  readonly form?: string;
   readonly remedy?: string;
+  readonly pattern?: string;
+  readonly default?: unknown;
+  readonly 'x-kubernetes-validations'?: readonly unknown[];
   readonly properties?: Readonly<Record<string, FieldNode>>;
   readonly required?: readonly string[];
   readonly items?: FieldNode;

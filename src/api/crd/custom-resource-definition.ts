@@ -13,6 +13,9 @@ export interface PrinterColumn {
   readonly priority?: 1;
 }
 
+/** `kubectl get vmnetwork-all` shows every kind. A category named like a kind would do that in place of the kind. */
+export const CATEGORY = 'vmnetwork-all';
+
 /** What the schema does not say about a kind. */
 export interface Resource {
   readonly kind: string;
@@ -21,11 +24,13 @@ export interface Resource {
   readonly scope: 'Namespaced' | 'Cluster';
   readonly schema: z.ZodType;
   readonly columns: readonly PrinterColumn[];
+  /** Fields that `--field-selector` and watches can select by. */
+  readonly selectable: readonly string[];
 }
 
 /** The CustomResourceDefinition, as data. */
 export function customResourceDefinition(resource: Resource): Readonly<Record<string, unknown>> {
-  const { kind, plural, shortNames, scope, columns } = resource;
+  const { kind, plural, shortNames, scope, columns, selectable } = resource;
   const schema = rootSchema(resource);
   const hasStatus = Object.hasOwn(schema['properties'] as object, 'status');
   return {
@@ -40,7 +45,7 @@ export function customResourceDefinition(resource: Resource): Readonly<Record<st
         plural,
         singular: kind.toLowerCase(),
         shortNames,
-        categories: ['vmnetwork'],
+        categories: [CATEGORY],
       },
       scope,
       versions: [
@@ -49,6 +54,9 @@ export function customResourceDefinition(resource: Resource): Readonly<Record<st
           served: true,
           storage: true,
           ...(hasStatus ? { subresources: { status: {} } } : {}),
+          ...(selectable.length > 0
+            ? { selectableFields: selectable.map((jsonPath) => ({ jsonPath })) }
+            : {}),
           additionalPrinterColumns: columns,
           schema: { openAPIV3Schema: schema },
         },
@@ -59,14 +67,16 @@ export function customResourceDefinition(resource: Resource): Readonly<Record<st
 
 /** The API server owns apiVersion, kind and metadata; a CRD may not describe them further. */
 function rootSchema({ kind, schema }: Resource): StructuralSchema {
-  const root = structural(describeSchema(schema), kind);
+  const { status, ...rest } = describeSchema(schema).properties ?? {};
+  const root = structural({ ...describeSchema(schema), properties: rest }, kind);
   const properties = root['properties'] as Record<string, StructuralSchema>;
+  if (status !== undefined) properties['status'] = structural(status, `${kind}.status`, 'programs');
   for (const name of ['apiVersion', 'kind']) {
     const { type, description, example } = properties[name] ?? {};
     properties[name] = { type, description, example };
   }
   properties['metadata'] = { type: 'object' };
   const required = (root['required'] as string[] | undefined)?.filter((name) => name === 'spec') ?? [];
-  const { required: _, ...rest } = root;
-  return { ...rest, ...(required.length === 0 ? {} : { required }), properties };
+  const { required: _, ...open } = root;
+  return { ...open, ...(required.length === 0 ? {} : { required }), properties };
 }

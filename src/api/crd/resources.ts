@@ -1,15 +1,9 @@
+import { vmNetworkAttachmentSchema } from '../v1alpha1/vm-network-attachment.ts';
 import { vmNetworkClassSchema } from '../v1alpha1/vm-network-class.ts';
+import { vmNetworkNodeSchema } from '../v1alpha1/vm-network-node.ts';
 import { vmNetworkSchema } from '../v1alpha1/vm-network.ts';
-import type { PrinterColumn, Resource } from './custom-resource-definition.ts';
-
-const conditionPath = (type: string) => `.status.conditions[?(@.type=="${type}")].status`;
-
-const AGE: PrinterColumn = {
-  name: 'Age',
-  type: 'date',
-  description: 'Time since the object was made.',
-  jsonPath: '.metadata.creationTimestamp',
-};
+import { ATTACHMENT_COLUMNS, CLASS_COLUMNS, NETWORK_COLUMNS, NODE_COLUMNS } from './columns.ts';
+import type { Resource } from './custom-resource-definition.ts';
 
 /** Every kind that has a CRD. */
 export const RESOURCES: readonly Resource[] = [
@@ -19,50 +13,8 @@ export const RESOURCES: readonly Resource[] = [
     shortNames: ['vmn', 'vmnet'],
     scope: 'Namespaced',
     schema: vmNetworkSchema,
-    columns: [
-      { name: 'Mode', type: 'string', description: 'How much the host judges.', jsonPath: '.spec.mode' },
-      { name: 'Endpoint', type: 'string', description: 'Endpoint in force.', jsonPath: '.status.endpoint' },
-      {
-        name: 'Ready',
-        type: 'string',
-        description: 'All that was asked for holds.',
-        jsonPath: conditionPath('Ready'),
-      },
-      {
-        name: 'Enforced',
-        type: 'string',
-        description: 'Read back from the kernel.',
-        jsonPath: conditionPath('Enforced'),
-      },
-      {
-        name: 'Attached',
-        type: 'string',
-        description: 'enforced/desired',
-        jsonPath: '.status.attachments.summary',
-      },
-      AGE,
-      {
-        name: 'Class',
-        type: 'string',
-        description: 'VMNetworkClass.',
-        jsonPath: '.spec.className',
-        priority: 1,
-      },
-      {
-        name: 'Drops',
-        type: 'integer',
-        description: 'Packets dropped.',
-        jsonPath: '.status.droppedPackets',
-        priority: 1,
-      },
-      {
-        name: 'Tunnel',
-        type: 'string',
-        description: 'A WireGuard handshake was seen.',
-        jsonPath: conditionPath('TunnelEstablished'),
-        priority: 1,
-      },
-    ],
+    columns: NETWORK_COLUMNS,
+    selectable: ['.spec.className', '.spec.mode'],
   },
   {
     kind: 'VMNetworkClass',
@@ -70,16 +22,25 @@ export const RESOURCES: readonly Resource[] = [
     shortNames: ['vmnclass'],
     scope: 'Cluster',
     schema: vmNetworkClassSchema,
-    columns: [
-      { name: 'Modes', type: 'string', description: 'Allowed modes.', jsonPath: '.spec.allowedModes' },
-      {
-        name: 'Ceiling',
-        type: 'string',
-        description: 'Most severe violation action.',
-        jsonPath: '.spec.maximumViolationAction',
-        priority: 1,
-      },
-      AGE,
-    ],
+    columns: CLASS_COLUMNS,
+    selectable: [],
+  },
+  {
+    kind: 'VMNetworkAttachment',
+    plural: 'vmnetworkattachments',
+    shortNames: ['vmna'],
+    scope: 'Namespaced',
+    schema: vmNetworkAttachmentSchema,
+    columns: ATTACHMENT_COLUMNS,
+    selectable: ['.spec.nodeName', '.spec.policy.network'],
+  },
+  {
+    kind: 'VMNetworkNode',
+    plural: 'vmnetworknodes',
+    shortNames: ['vmnode'],
+    scope: 'Cluster',
+    schema: vmNetworkNodeSchema,
+    columns: NODE_COLUMNS,
+    selectable: [],
   },
 ];

@@ -1,39 +1,46 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { formedText } from './formed-text.ts';
 import { IPV4_PATTERN, formatIpv4Address, ipv4AddressToNumber, parseIpv4Address } from './ipv4-address.ts';
 import type { Ipv4Address } from './ipv4-address.ts';
 
 /** IPv4 prefixes, `address/length`, as strict about both halves as {@link parseIpv4Address} is about addresses. */
 export const CIDR_PATTERN = new RegExp(`${IPV4_PATTERN.source.slice(0, -1)}[/](3[0-2]|[12]?[0-9])$`);
 
-const MESSAGE = 'must be an IPv4 address and a prefix length 0 to 32 (ADDRESS/LENGTH)';
-
 /** An address with the length of its network; the bits after the prefix may be set. */
-export const cidrSchema = z
-  .string()
-  .max(18, MESSAGE)
-  .regex(CIDR_PATTERN, MESSAGE)
+export const cidrSchema = formedText({
+  pattern: CIDR_PATTERN,
+  maxLength: 64,
+  form: 'must be an IPv4 address and a prefix length 0 to 32 (ADDRESS/LENGTH)',
+  remedy:
+    'Write an IPv4 address, a slash and a length 0 to 32, for example 10.99.0.2/32. IPv6 is not supported.',
+})
   .brand<'Cidr'>()
-  .meta({
-    description: 'IPv4 address and prefix length (CIDR notation).',
-    examples: ['10.99.0.2/32'],
-    remedy:
-      'Write an IPv4 address, a slash and a length 0 to 32, for example 10.99.0.2/32. IPv6 is not supported.',
-  });
+  .meta({ description: 'IPv4 address and prefix length (CIDR notation).', examples: ['10.99.0.2/32'] });
 
 /** `ADDRESS/LENGTH` in its one canonical spelling. */
 export type Cidr = z.infer<typeof cidrSchema>;
 
+const HOST_BITS = 'must name a whole network: the bits after the prefix length have to be zero';
+const CLEAR_THEM =
+  'Clear the address bits after the prefix, for example 10.99.0.0/24 instead of 10.99.0.2/24.';
+
 /** A whole network: the bits after the prefix are zero. */
 export const networkCidrSchema = cidrSchema
-  .refine(isNetwork, {
-    error: 'must name a whole network: the bits after the prefix length have to be zero',
-    params: {
-      remedy: 'Clear the address bits after the prefix, for example 10.99.0.0/24 instead of 10.99.0.2/24.',
-    },
-    // A malformed text already has its message.
-    abort: true,
+  // A malformed text already has its message.
+  .refine((text) => parseCidr(text) === null || isNetwork(text), {
+    error: HOST_BITS,
+    params: { remedy: CLEAR_THEM },
   })
-  .meta({ description: 'IPv4 network in CIDR notation.', examples: ['10.99.0.0/24'] });
+  .meta({
+    description: 'IPv4 network in CIDR notation.',
+    examples: ['10.99.0.0/24'],
+    'x-kubernetes-validations': [
+      {
+        rule: '!isCIDR(self) || cidr(self) == cidr(self).masked()',
+        message: `${HOST_BITS}. ${CLEAR_THEM}`,
+      },
+    ],
+  });
 
 export interface ParsedCidr {
   readonly address: Ipv4Address;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { listMap } from './list-map.ts';
+import { timestampSchema } from './timestamp.ts';
 
-/** Condition types of this API, all positive: True is good. `Reconciling` and `Stalled` are for kstatus. */
+/** Condition types of this API, all but Degraded positive: True is good. `Reconciling` and `Stalled` are for kstatus. */
 export const CONDITION_TYPES = [
   /** The spec is valid and the class allows it. */
   'Accepted',
@@ -18,6 +20,12 @@ export const CONDITION_TYPES = [
   'Ready',
   'Reconciling',
   'Stalled',
+  /** Of an attachment that is being deleted: its VM reaches nothing more, or its card is gone. */
+  'Released',
+  /** Of a node: pins survive the agent. */
+  'BpfFsReady',
+  /** Of a node: it enforces, but not as it could. */
+  'Degraded',
 ] as const;
 export type ConditionType = (typeof CONDITION_TYPES)[number];
 
@@ -29,6 +37,7 @@ export const CONDITION_REASONS = {
   Unsupported: 'this version or host cannot enforce what the spec asks for; the VM stays denied',
   ClassNotFound: 'the VMNetworkClass does not exist',
   DeniedByClass: 'the VMNetworkClass forbids what the spec asks for',
+  InvalidSecret: 'the pre-shared key cannot be read; it is looked at again every minute',
   Duplicate: 'another manifest declares the same object; all copies are refused',
   // Bound
   Bound: 'no other network claims these VMs',
@@ -55,6 +64,13 @@ export const CONDITION_REASONS = {
   NotRequested: 'the spec does not ask for it',
   HandshakeSeen: 'a handshake was answered lately',
   NoHandshake: 'no handshake was seen',
+  // Released
+  Gone: 'the network card is gone',
+  // BpfFsReady, Degraded
+  Mounted: 'bpffs is mounted',
+  NotMounted: 'bpffs is not mounted: nothing can be pinned',
+  FeatureMissing: 'the kernel lacks something; see the message',
+  AsExpected: 'nothing is missing',
   // Ready, Reconciling, Stalled
   Ready: 'everything asked for holds',
   NotReady: 'something asked for does not hold yet; see the other conditions',
@@ -89,10 +105,14 @@ export const conditionSchema = z.strictObject({
     .min(0)
     .optional()
     .meta({ description: 'Generation of the spec it speaks of.', examples: [3] }),
-  lastTransitionTime: z.iso
-    .datetime({ offset: true, error: 'must be a time as in RFC 3339' })
-    .meta({ description: 'When status last changed (RFC 3339).', examples: ['2026-01-31T12:00:00Z'] }),
+  lastTransitionTime: timestampSchema.meta({
+    description: 'When status last changed (RFC 3339).',
+    examples: ['2026-01-31T12:00:00Z'],
+  }),
 });
+
+/** Conditions by type; at most 32, for others may add their own. */
+export const conditionsSchema = listMap(conditionSchema, 'type', 32);
 
 /** A condition that we write: its type and reason are among the constants above. */
 export interface Condition {

@@ -9,7 +9,29 @@ export type {
 } from './vm-network.ts';
 export { effectiveRatePerMillion } from './vm-network-spec.ts';
 export { builtInClass, vmNetworkClassSchema } from './vm-network-class.ts';
-export type { VmNetworkClass, VmNetworkClassInput, VmNetworkClassSpec } from './vm-network-class.ts';
+export type {
+  VmNetworkClass,
+  VmNetworkClassInput,
+  VmNetworkClassSpec,
+  VmNetworkClassStatus,
+} from './vm-network-class.ts';
+export { vmNetworkAttachmentSchema } from './vm-network-attachment.ts';
+export type {
+  VmNetworkAttachment,
+  VmNetworkAttachmentInput,
+  VmNetworkAttachmentSpec,
+  VmNetworkAttachmentStatus,
+} from './vm-network-attachment.ts';
+export { vmNetworkAttachmentSpecSchema } from './vm-network-attachment-spec.ts';
+export { ENGINES, vmNetworkAttachmentStatusSchema } from './vm-network-attachment-status.ts';
+export type { Engine } from './vm-network-attachment-status.ts';
+export { resolvedPolicySchema } from './resolved-policy.ts';
+export type { ResolvedPolicy } from './resolved-policy.ts';
+export { vmNetworkNodeSchema } from './vm-network-node.ts';
+export type { VmNetworkNode, VmNetworkNodeInput, VmNetworkNodeStatus } from './vm-network-node.ts';
+export { vmNetworkNodeStatusSchema } from './vm-network-node-status.ts';
+export { virtualMachineSchema } from './virtual-machine.ts';
+export type { VirtualMachine, VirtualMachineInterface } from './virtual-machine.ts';
 export { classObjections } from './class-objections.ts';
 export type { ClassObjection } from './class-objections.ts';
 export {
@@ -33,7 +55,7 @@ export { MODES } from './mode.ts';
 export type { Mode } from './mode.ts';
 export { effectiveLimits } from './limits.ts';
 export type { Limits } from './limits.ts';
-export { vmNameSchema } from './selector.ts';
+export { vmNameSchema } from './vm-name.ts';
 export type { Selector } from './selector.ts';
 export { effectiveViolationAction } from './violation.ts';
 export type { Violation, ViolationAction } from './violation.ts';

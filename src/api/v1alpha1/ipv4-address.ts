@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
-import { z } from 'zod';
+import type { z } from 'zod';
+import { formedText } from './formed-text.ts';
 
 /**
  * IPv4 addresses, read strictly: four decimal numbers 0 to 255 without leading zeros, nothing around them.
@@ -9,20 +10,17 @@ import { z } from 'zod';
  */
 const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 
-/** Also the `pattern` in the CRD, so it keeps to what RE2 and ECMAScript share. */
-export const IPV4_PATTERN = new RegExp(`^${OCTET}(\\.${OCTET}){3}$`);
+/** Asked by the API server too, so it keeps to what RE2 and ECMAScript share. */
+export const IPV4_PATTERN = new RegExp(`^${OCTET}([.]${OCTET}){3}$`);
 
-export const ipv4AddressSchema = z
-  .string()
-  .max(15, 'must be an IPv4 address: four decimal numbers 0 to 255 separated by dots')
-  .regex(IPV4_PATTERN, 'must be an IPv4 address: four decimal numbers 0 to 255 separated by dots')
+export const ipv4AddressSchema = formedText({
+  pattern: IPV4_PATTERN,
+  maxLength: 64,
+  form: 'must be an IPv4 address: four decimal numbers 0 to 255 separated by dots',
+  remedy: 'Write four decimal numbers without leading zeros, spaces or shorthand, for example 203.0.113.10.',
+})
   .brand<'Ipv4Address'>()
-  .meta({
-    description: 'IPv4 address in dotted decimal notation.',
-    examples: ['203.0.113.10'],
-    remedy:
-      'Write four decimal numbers without leading zeros, spaces or shorthand, for example 203.0.113.10.',
-  });
+  .meta({ description: 'IPv4 address in dotted decimal notation.', examples: ['203.0.113.10'] });
 
 /** An IPv4 address in its one canonical spelling. */
 export type Ipv4Address = z.infer<typeof ipv4AddressSchema>;

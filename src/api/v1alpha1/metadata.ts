@@ -1,32 +1,52 @@
 import { z } from 'zod';
 import { dnsLabelSchema, dnsSubdomainSchema } from './dns-1123.ts';
 import { annotationsSchema, labelsSchema } from './label.ts';
+import { timestampSchema } from './timestamp.ts';
 
-/** The part of Kubernetes' ObjectMeta that a manifest may carry. */
+const textSchema = z.string().max(253);
+
+const ownerReferenceSchema = z.strictObject({
+  apiVersion: textSchema,
+  kind: textSchema,
+  name: textSchema,
+  uid: textSchema,
+  controller: z.boolean().exactOptional(),
+  blockOwnerDeletion: z.boolean().exactOptional(),
+});
+
+/**
+ * Kubernetes' ObjectMeta, whole, so that what comes out of a cluster can be read back. The API server has its own checks for
+ * it; `exactOptional` keeps the types assignable to those of `src/kube`.
+ */
 const common = {
   name: dnsSubdomainSchema.meta({ description: 'Name of the object.' }),
-  labels: labelsSchema.optional().meta({ description: 'Labels.', examples: [{ team: 'blue' }] }),
+  labels: labelsSchema.exactOptional().meta({ description: 'Labels.', examples: [{ team: 'blue' }] }),
   annotations: annotationsSchema
-    .optional()
+    .exactOptional()
     .meta({ description: 'Annotations.', examples: [{ note: 'rack 4' }] }),
-  creationTimestamp: z.iso
-    .datetime({ offset: true, error: 'must be a time as in RFC 3339' })
-    .optional()
-    .meta({
-      description:
-        'When the object was made (RFC 3339). Of two networks that match one VM the older keeps it.',
-      examples: ['2026-01-31T12:00:00Z'],
-    }),
+  creationTimestamp: timestampSchema.exactOptional().meta({
+    description: 'When the object was made (RFC 3339). Of two networks that match one VM the older keeps it.',
+    examples: ['2026-01-31T12:00:00Z'],
+  }),
   generation: z
     .int()
     .min(1)
-    .optional()
+    .exactOptional()
     .meta({ description: 'Moves with each change of spec.', examples: [3] }),
   uid: z
     .string()
     .max(128)
-    .optional()
+    .exactOptional()
     .meta({ description: 'Identity of the object.', examples: ['6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11'] }),
+  // What only a cluster has.
+  resourceVersion: textSchema.exactOptional(),
+  deletionTimestamp: timestampSchema.exactOptional(),
+  deletionGracePeriodSeconds: z.int().exactOptional(),
+  finalizers: z.array(textSchema).exactOptional(),
+  ownerReferences: z.array(ownerReferenceSchema).exactOptional(),
+  generateName: textSchema.exactOptional(),
+  selfLink: z.string().exactOptional(),
+  managedFields: z.array(z.unknown()).exactOptional(),
 };
 
 export const namespacedMetadataSchema = z

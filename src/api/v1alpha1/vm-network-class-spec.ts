@@ -78,6 +78,14 @@ export const vmNetworkClassSpecSchema = z.strictObject({
     description: 'Default and largest rates.',
     examples: [{ default: { packetsPerSecond: 20_000 }, maximum: { packetsPerSecond: 50_000 } }],
   }),
+  vmOwnership: z
+    .enum(['Namespace', 'Any'])
+    .default('Any')
+    .meta({
+      description:
+        'Namespace: a network binds only VMs that its host reports in the namespace of the network (KubeVirt). Any: whichever VMs its selector matches.',
+      examples: ['Namespace'],
+    }),
   allowAudit: z
     .boolean()
     .default(false)

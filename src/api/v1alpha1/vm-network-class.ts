@@ -1,7 +1,20 @@
 import { z } from 'zod';
+import { networkCidrSchema } from './cidr.ts';
 import { API_VERSION } from './group-version.ts';
 import { clusterMetadataSchema } from './metadata.ts';
+import { uniqueItems } from './unique-items.ts';
 import { vmNetworkClassSpecSchema } from './vm-network-class-spec.ts';
+
+/** What the class means in this cluster. */
+const vmNetworkClassStatusSchema = z.strictObject({
+  clusterRanges: uniqueItems(networkCidrSchema, 4096)
+    .optional()
+    .meta({
+      description:
+        "This cluster's node addresses, pod and service ranges, sorted and collapsed, at most 4096: what deniedDestinations.clusterRanges denies.",
+      examples: [['10.96.0.0/12', '10.244.0.0/16']],
+    }),
+});
 
 /** The provider's guardrail for what tenants may ask for. Cluster-wide. */
 export const vmNetworkClassSchema = z
@@ -17,6 +30,10 @@ export const vmNetworkClassSchema = z
       description: 'Bounds for the networks of this class.',
       examples: [{ allowedModes: ['Filtered'], deniedDestinations: { privateRanges: true } }],
     }),
+    status: vmNetworkClassStatusSchema.optional().meta({
+      description: 'What was found in this cluster; written by the controller.',
+      examples: [{ clusterRanges: ['10.96.0.0/12'] }],
+    }),
   })
   .meta({
     description:
@@ -25,6 +42,7 @@ export const vmNetworkClassSchema = z
 
 export type VmNetworkClass = z.infer<typeof vmNetworkClassSchema>;
 export type VmNetworkClassInput = z.input<typeof vmNetworkClassSchema>;
+export type VmNetworkClassStatus = z.infer<typeof vmNetworkClassStatusSchema>;
 export type { VmNetworkClassSpec } from './vm-network-class-spec.ts';
 
 /** The class `default` as it is where nobody declared one: all defaults. */

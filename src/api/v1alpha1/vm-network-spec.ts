@@ -11,9 +11,11 @@ import { violationSchema } from './violation.ts';
 import { wireGuardSchema } from './wireguard.ts';
 
 const fields = z.strictObject({
-  className: dnsSubdomainSchema
-    .default('default')
-    .meta({ description: 'VMNetworkClass that sets the bounds for this network.', examples: ['default'] }),
+  className: dnsSubdomainSchema.default('default').meta({
+    description: 'VMNetworkClass that sets the bounds for this network.',
+    examples: ['default'],
+    remedy: 'Write the name of a VMNetworkClass, for example default.',
+  }),
   mode: modeSchema.default('Filtered').meta({
     description:
       'How much the host judges. Filtered: every packet. Conntrack: the first packet of a flow. Sampled: a random share. Direct: nothing is enforced.',

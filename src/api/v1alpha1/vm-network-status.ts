@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { cidrSchema } from './cidr.ts';
-import { conditionSchema } from './conditions.ts';
+import { conditionsSchema } from './conditions.ts';
 import { dnsSubdomainSchema } from './dns-1123.ts';
+import { reportedText } from './formed-text.ts';
+import { listMap } from './list-map.ts';
 import { quantitySchema } from './quantity.ts';
 import { wireGuardKeySchema } from './wireguard-key.ts';
 
@@ -12,9 +14,7 @@ const attachmentsSchema = z.strictObject({
   enforced: quantitySchema
     .optional()
     .meta({ description: 'Number of those verified in the kernel.', examples: [1] }),
-  summary: z
-    .string()
-    .max(64)
+  summary: reportedText(64)
     .optional()
     .meta({ description: 'enforced/desired, for people.', examples: ['1/1'] }),
 });
@@ -41,30 +41,22 @@ export const vmNetworkStatusSchema = z.strictObject({
     .min(0)
     .optional()
     .meta({ description: 'Generation that this status speaks of.', examples: [3] }),
-  conditions: z
-    .array(conditionSchema)
-    .max(32)
-    .optional()
-    .meta({
-      description: 'Accepted, Bound, Programmed, Enforced, GuestProvisioned, TunnelEstablished, Ready.',
-      examples: [
-        [
-          {
-            type: 'Enforced',
-            status: 'True',
-            reason: 'Verified',
-            message: '1 of 1 attachments verified',
-            observedGeneration: 3,
-            lastTransitionTime: '2026-01-31T12:00:00Z',
-          },
-        ],
+  conditions: conditionsSchema.optional().meta({
+    description: 'Accepted, Bound, Programmed, Enforced, GuestProvisioned, TunnelEstablished, Ready.',
+    examples: [
+      [
+        {
+          type: 'Enforced',
+          status: 'True',
+          reason: 'Verified',
+          message: '1 of 1 attachments verified',
+          observedGeneration: 3,
+          lastTransitionTime: '2026-01-31T12:00:00Z',
+        },
       ],
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-    }),
-  endpoint: z
-    .string()
-    .max(64)
+    ],
+  }),
+  endpoint: reportedText(64)
     .optional()
     .meta({ description: 'Endpoint in force, ADDRESS:PORT.', examples: ['203.0.113.10:51900'] }),
   attachments: attachmentsSchema.optional().meta({
@@ -74,9 +66,7 @@ export const vmNetworkStatusSchema = z.strictObject({
   droppedPackets: quantitySchema
     .optional()
     .meta({ description: 'Packets dropped, all reasons and VMs; coarse and rate limited.', examples: [42] }),
-  peers: z
-    .array(peerSchema)
-    .max(256)
+  peers: listMap(peerSchema, 'attachment', 256)
     .optional()
     .meta({
       description: 'What the consumer needs to let the VMs in.',
@@ -89,8 +79,6 @@ export const vmNetworkStatusSchema = z.strictObject({
           },
         ],
       ],
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['attachment'],
     }),
 });
 

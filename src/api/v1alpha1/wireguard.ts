@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cidrSchema, networkCidrSchema } from './cidr.ts';
 import { dnsSubdomainSchema } from './dns-1123.ts';
+import { formedText } from './formed-text.ts';
 import { ipv4AddressSchema } from './ipv4-address.ts';
 import { uniqueItems } from './unique-items.ts';
 import { wireGuardKeySchema } from './wireguard-key.ts';
@@ -8,11 +9,13 @@ import { wireGuardKeySchema } from './wireguard-key.ts';
 /** Reference to one entry of a Secret in the namespace of the VMNetwork. Agents read no Secret. */
 const secretKeyRefSchema = z.strictObject({
   name: dnsSubdomainSchema.meta({ description: 'Name of the Secret.', examples: ['psk'] }),
-  key: z
-    .string()
-    .max(253)
-    .regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret: letters, digits, "-", "_", "."')
-    .meta({ description: 'Key in the Secret.', examples: ['psk'] }),
+  // As Kubernetes takes it (IsConfigMapKey): neither "." nor anything that begins with "..".
+  key: formedText({
+    pattern: /^([-_a-zA-Z0-9]|[.][-_a-zA-Z0-9])[-._a-zA-Z0-9]*$/,
+    maxLength: 253,
+    form: 'must be a key of a Secret: letters, digits, "-", "_", "."',
+    remedy: 'Write the key as `kubectl describe secret` shows it, for example psk.',
+  }).meta({ description: 'Key in the Secret.', examples: ['psk'] }),
 });
 
 /**
@@ -27,7 +30,8 @@ export const wireGuardSchema = z.strictObject({
       "The consumer's public key. Without it the guest is not provisioned; the filter still applies.",
   }),
   presharedKeySecretRef: secretKeyRefSchema.optional().meta({
-    description: 'Where the pre-shared key is kept, if there is one.',
+    description:
+      'Where the pre-shared key is kept, if there is one: 32 bytes in base64, as `wg genpsk` prints them.',
     examples: [{ name: 'psk', key: 'psk' }],
   }),
   addresses: uniqueItems(cidrSchema, 16)

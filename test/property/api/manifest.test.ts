@@ -6,7 +6,7 @@ import { formatProblem, parseManifest } from '../../../src/api/manifest.ts';
 import { describeSchema } from '../../../src/api/field-guide.ts';
 import type { FieldNode } from '../../../src/api/field-guide.ts';
 import { vmNetworkSchema } from '../../../src/api/v1alpha1/index.ts';
-import { networkWith } from '../../unit/api/network-cases.ts';
+import { networkWith } from '../../support/api-cases/network-cases.ts';
 
 /** Names that matter to somebody: our fields, and the traps of JavaScript. */
 const fieldNames = (node: FieldNode): string[] =>

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { customResourceDefinition } from '../../../src/api/crd/custom-resource-definition.ts';
+import { renderReference } from '../../../src/api/crd/reference.ts';
 import { renderCrds } from '../../../src/api/crd/render.ts';
 import { RESOURCES } from '../../../src/api/crd/resources.ts';
 import { structural } from '../../../src/api/crd/structural-schema.ts';
@@ -59,6 +60,10 @@ test('crds/ is what src/api says (run: node scripts/generate-crds.ts)', () => {
       .sort(),
   ).toEqual([...rendered.keys()].sort());
   for (const [name, text] of rendered) expect(readFileSync(join(folder, name), 'utf8')).toBe(text);
+});
+
+test('docs/api.md is what src/api says (run: node scripts/generate-crds.ts)', () => {
+  expect(readFileSync(join(folder, '../docs/api.md'), 'utf8')).toBe(renderReference());
 });
 
 describe.each(crds)('$kind', ({ kind, crd }) => {
@@ -123,9 +128,42 @@ test('VMNetwork has the columns of the design', () => {
       .filter(({ priority }) => (priority === 1) === wide)
       .map(({ name }) => name.toUpperCase());
   expect(columns(false)).toEqual(['MODE', 'ENDPOINT', 'READY', 'ENFORCED', 'ATTACHED', 'AGE']);
-  expect(columns(true)).toEqual(['CLASS', 'DROPS', 'TUNNEL']);
+  expect(columns(true)).toEqual(['CLASS', 'DROPS', 'TUNNEL', 'TUNNEL-AGE', 'WHY']);
   expect(crd?.subresources).toEqual({ status: {} });
   expect(crds[0]?.crd.spec.names).toMatchObject({ shortNames: ['vmn', 'vmnet'] });
+});
+
+test('the other kinds have theirs', () => {
+  const columnsOf = (kind: string) =>
+    crds
+      .find((one) => one.kind === kind)
+      ?.crd.spec.versions[0].additionalPrinterColumns.filter(({ priority }) => priority !== 1)
+      .map(({ name }) => name.toUpperCase());
+  expect(columnsOf('VMNetworkAttachment')).toEqual(
+    ['NODE', 'VM', 'MAC', 'MODE', 'ENDPOINT', 'ENFORCED', 'ENGINE', 'AGE'], //
+  );
+  expect(columnsOf('VMNetworkNode')).toEqual(['READY', 'PLATFORM', 'KERNEL', 'VMS', 'AGENT', 'AGE']);
+  expect(columnsOf('VMNetworkClass')).toEqual(['MODES', 'AGE']);
+});
+
+test('no category has the name of a kind: `kubectl get vmnetwork` would show all kinds', () => {
+  const names = crds.map(({ crd }) => crd.spec.names as Record<string, string | string[]>);
+  const categories = new Set(names.flatMap(({ categories: some = [] }) => some));
+  for (const { plural, singular, shortNames = [] } of names) {
+    for (const name of [plural, singular, ...shortNames]) expect(categories).not.toContain(name);
+  }
+});
+
+test('every kind has a status that only its own subresource writes', () => {
+  for (const { crd } of crds) expect(crd.spec.versions[0].subresources).toEqual({ status: {} });
+});
+
+test('what people write is refused in sentences: no bare pattern is left in a spec', () => {
+  for (const { kind, crd } of crds) {
+    const spec = rootOf(crd).properties?.['spec'] ?? {};
+    const bare = nodes(spec, kind).filter(([, { pattern }]) => pattern !== undefined);
+    expect(bare.map(([path]) => path)).toEqual([]);
+  }
 });
 
 test('[NM-2] the API server too refuses a network without an endpoint', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { findDuplicates, formatProblem, parseManifest } from '../../../src/api/manifest.ts';
-import { networkWith } from './network-cases.ts';
+import { networkWith } from '../../support/api-cases/network-cases.ts';
 
 const HEAD = 'apiVersion: vmnetwork.io/v1alpha1\nkind: VMNetwork\n';
 const SPEC = 'spec:\n  consumerEndpoint: {address: 203.0.113.10, port: 51900}\n  selector: {names: [vm1]}\n';

@@ -9,7 +9,7 @@ import {
   vmNetworkClassSchema,
   vmNetworkSchema,
 } from '../../../src/api/v1alpha1/index.ts';
-import { networkWith } from './network-cases.ts';
+import { networkWith } from '../../support/api-cases/network-cases.ts';
 
 const classWith = (spec: unknown) => ({
   apiVersion: 'vmnetwork.io/v1alpha1',

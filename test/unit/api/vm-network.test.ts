@@ -7,7 +7,7 @@ import {
   vmNetworkSchema,
 } from '../../../src/api/v1alpha1/index.ts';
 import type { Mode, Violation } from '../../../src/api/v1alpha1/index.ts';
-import { BAD_SPECS, GOOD_SPECS, networkWith } from './network-cases.ts';
+import { BAD_SPECS, GOOD_SPECS, networkWith } from '../../support/api-cases/network-cases.ts';
 
 function issuesOf(object: unknown) {
   const result = checkObject(object);

@@ -1,4 +1,5 @@
 import { explainIssues } from '../../../api/schema-issues.ts';
+import { isMapping } from '../../../api/v1alpha1/cross-field-rule.ts';
 import { formatFieldPath } from '../../../api/field-path.ts';
 import type { Problem } from '../../../api/manifest.ts';
 import {
@@ -36,12 +37,33 @@ function isAttachment(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === KIND;
 }
 
+/**
+ * An attachment that was written by hand need not say what only a cluster has a use for: which network it is of, the
+ * identity of the VM on its host, the hash of the policy. Nothing of this changes a verdict.
+ */
+function completed(value: unknown): unknown {
+  if (!isMapping(value) || !isMapping(value['spec'])) return value;
+  const { spec, metadata } = value;
+  const { vm, policy } = spec;
+  const name = isMapping(metadata) ? metadata['name'] : undefined;
+  return {
+    ...value,
+    spec: {
+      hash: '0'.repeat(64),
+      ...spec,
+      ...(isMapping(vm) ? { vm: { id: vm['uuid'] ?? vm['name'], ...vm } } : {}),
+      ...(isMapping(policy) && name !== undefined ? { policy: { network: name, ...policy } } : {}),
+    },
+  };
+}
+
 function parsed(document: YamlDocument, file: string): VmNetworkAttachment {
-  const result = vmNetworkAttachmentSchema.safeParse(document.value);
+  const value = completed(document.value);
+  const result = vmNetworkAttachmentSchema.safeParse(value);
   if (result.success && document.issues.length === 0) return result.data;
   const issues = [
     ...document.issues,
-    ...(result.success ? [] : explainIssues(vmNetworkAttachmentSchema, document.value, result.error.issues)),
+    ...(result.success ? [] : explainIssues(vmNetworkAttachmentSchema, value, result.error.issues)),
   ];
   throw new ManifestError(
     issues.map(({ path, value, message, remedy }): Problem => {

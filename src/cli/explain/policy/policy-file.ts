@@ -5,6 +5,7 @@ import { effectiveRatePerMillion } from '../../../api/v1alpha1/vm-network-spec.t
 import { keyOf } from '../../../controller/vmnetwork/plan.ts';
 import { readManifestText } from '../../manifest/manifest-text.ts';
 import { chooseNetwork, chooseVm, intentOf, parseNetworkFile } from '../../manifest/network-file.ts';
+import { InputError } from '../../input-error.ts';
 import { usageError } from '../../usage-error.ts';
 import { chooseAttachment, readAttachments } from './attachment-file.ts';
 import type { PolicyOptions } from './policy-options.ts';
@@ -22,7 +23,7 @@ export function readPolicyFile(options: PolicyOptions): WantedPolicy {
     const remedy = 'Leave it out; --vm chooses among VMNetworkAttachments.';
     throw usageError(`--network ${options.network} names a VMNetwork`, remedy);
   }
-  return fromAttachment(chooseAttachment(attachments, options.vm));
+  return fromAttachment(chooseAttachment(attachments, options.vm), options.policy);
 }
 
 function fromNetwork(text: string, options: PolicyOptions): WantedPolicy {
@@ -40,15 +41,20 @@ function vmOf(network: VmNetwork, { vm, guestMac, guestAddress }: PolicyOptions)
   return isTold && first !== undefined ? first : chooseVm(network, vm);
 }
 
-function fromAttachment({ metadata, spec }: VmNetworkAttachment): WantedPolicy {
+function fromAttachment({ metadata, spec }: VmNetworkAttachment, file: string): WantedPolicy {
   const { policy } = spec;
+  const { mode, consumerEndpoint } = policy;
+  if (mode === 'Direct' || consumerEndpoint === undefined) {
+    const message = 'has mode Direct: its host judges no frame, so there is nothing to explain';
+    throw new InputError(file, message, 'Choose an attachment of another mode.', 'refused');
+  }
   const { guestAddress, gatewayAddress, gatewayMac, previousEndpoint: previous } = policy;
   const { threshold, windowSeconds } = policy.violation;
   return {
     object: `${metadata.namespace}/${metadata.name}`,
     vm: spec.vm.name,
     denied: '',
-    generation: BigInt(spec.generation),
+    generation: BigInt(spec.policyGeneration),
     card: {
       guestMac: spec.interface.mac,
       gatewayAddress,
@@ -60,13 +66,13 @@ function fromAttachment({ metadata, spec }: VmNetworkAttachment): WantedPolicy {
         ? null
         : { address: previous.address, port: previous.port, until: { ms: Date.parse(previous.until) } },
     intent: {
-      network: `${metadata.namespace}/${policy.network ?? metadata.name}`,
-      endpoint: policy.consumerEndpoint,
+      network: `${metadata.namespace}/${policy.network}`,
+      endpoint: consumerEndpoint,
       graceSeconds: 0,
       quarantined: policy.desiredState === 'Quarantined',
       strictWireGuard: policy.strictWireGuard,
-      mode: policy.mode,
-      samplePerMillion: policy.mode === 'Sampled' ? effectiveRatePerMillion(policy) : 0,
+      mode,
+      samplePerMillion: mode === 'Sampled' ? effectiveRatePerMillion(policy) : 0,
       audit: policy.enforcement === 'Audit',
       limits: policy.limits,
       violation: { action: effectiveViolationAction(policy), threshold, windowSeconds },

@@ -33,7 +33,7 @@ spec:
   nodeName: node-3
   vm: {name: ${name}, uuid: 6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c12}
   interface: {mac: "02:76:1f:00:a2:4c", name: vmn-0123456789}
-  generation: 7
+  policyGeneration: 7
   policy:
     consumerEndpoint: {address: 203.0.113.10, port: 51900}
     guestAddress: 100.64.0.5
@@ -114,7 +114,8 @@ describe('a VMNetworkAttachment', () => {
 
   test.each([
     ['a field too many', attachment('    mod: Filtered\n'), 'spec.policy.mod', 17],
-    ['a bad value', attachment('    mode: Direct\n'), 'spec.policy.mode', 17],
+    ['a bad value', attachment('    mode: Open\n'), 'spec.policy.mode', 17],
+    ['the old name of a field', attachment().replace('policyG', 'g'), 'spec.generation', 13],
     ['a bad MAC', attachment().replace('02:76:1f:00:a2:4c', '03:76:1f:00:a2:4c'), 'spec.interface.mac', 12],
     ['a field given twice', attachment('    guestAddress: 100.64.0.6\n'), 'spec.policy.guestAddress', 17],
   ])('%s is refused, by file, line and field', (_, text, field, line) => {
@@ -126,6 +127,21 @@ describe('a VMNetworkAttachment', () => {
     }
     expect(thrown).toBeInstanceOf(ManifestError);
     expect((thrown as ManifestError).problems[0]).toMatchObject({ field, line });
+  });
+
+  test('one out of a cluster says which VM and network it is of, one written by hand need not', () => {
+    const full = attachment('    network: rental\n').replace(
+      'vm: {',
+      `hash: ${'ab'.repeat(32)}\n  vm: {id: 6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c12, `,
+    );
+    expect(explained(full).intent).toMatchObject({ network: 'tenant-a/rental' });
+    expect(explained(attachment()).intent).toMatchObject({ network: 'tenant-a/rental-7f3a-0' });
+  });
+
+  test('mode Direct is refused: the host judges nothing', () => {
+    expect(() => explained(attachment('    mode: Direct\n'))).toThrow(
+      /mode Direct: its host judges no frame/,
+    );
   });
 
   test('limits that the filter cannot count are refused', () => {
