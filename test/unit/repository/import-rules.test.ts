@@ -163,6 +163,18 @@ describe('rules for single parts', () => {
       rule: 'no-restricted-properties',
     },
     {
+      title: 'kube uses the library of Kubernetes in its transport only',
+      file: 'src/kube/snippet.ts',
+      code: "export * from '@kubernetes/client-node';\n",
+      rule: 'no-restricted-imports',
+    },
+    {
+      title: 'the agent does not load it at run time either',
+      file: 'src/agent/snippet.ts',
+      code: "export const k8s = await import('@kubernetes/client-node');\n",
+      rule: 'no-restricted-syntax',
+    },
+    {
       title: 'src imports nothing of test',
       file: 'src/agent/snippet.ts',
       code: "export * from '../../test/support/skip.ts';\n",
