@@ -12,7 +12,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:[^#]*## / { printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:[^#]*## / { printf "  \033[1m%-19s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Bring what is missing: system packages, Node 24, npm packages, native and BPF build
@@ -38,6 +38,14 @@ test-native: setup ## The C filter, built with ASan and UBSan
 test-kernel: setup ## BPF, taps and namespaces on this kernel (root)
 	@$(NODE) scripts/test.ts kernel $(ARGS)
 
+.PHONY: test-control-plane
+test-control-plane: setup ## The API, its guardrails and the controller on a real kube-apiserver (built once, by Go)
+	@$(NODE) scripts/test.ts control-plane $(ARGS)
+
+.PHONY: kube-assets
+kube-assets: setup-node ## Build kube-apiserver, etcd, kubectl and helm into a cache, unless they are there
+	@$(NODE) scripts/kube-assets.ts $(ARGS)
+
 .PHONY: test-e2e
 test-e2e: setup ## A real guest under QEMU (root)
 	@$(NODE) scripts/test.ts e2e $(ARGS)
@@ -53,6 +61,11 @@ fuzz: setup ## Fuzz the filter for FUZZ_SECONDS (60), compare its three engines,
 .PHONY: bench-filter
 bench-filter: setup ## What the filter costs, against its targets; writes bench/results.json and the docs' tables (root)
 	@$(NODE) bench/main.ts filter $(ARGS)
+
+.PHONY: bench-fleet
+bench-fleet: setup ## What a fleet costs the controller, and twice the fleet; a real API server, minutes (ARGS='--nodes 100' for fewer)
+	@$(NODE) scripts/kube-assets.ts >/dev/null
+	@$(NODE) bench/main.ts fleet $(ARGS)
 
 .PHONY: acceptance
 acceptance: setup-node ## Every acceptance id with its tests and their last result; STRICT=1 fails on ids without a test

@@ -72,14 +72,8 @@ async function runTier(tier: Tier, { paths, title }: Wanted, signal: AbortSignal
     process.stdout.write('  no test files\n');
     if (strict) record.tests.push(failureOf(tier, `the ${tier.name} tier has tests`, 'no test files'));
   } else {
-    const before = tier.needsRoot ? leftoversOnHost() : null;
-    record.tests = await runJest({
-      projectRoot,
-      tier,
-      files,
-      signal,
-      ...(title === undefined ? {} : { title }),
-    });
+    const before = tier.needsRoot || tier.controlPlane === true ? leftoversOnHost() : null;
+    record.tests = await testsOf(tier, files, title, signal);
     // A title filter makes every other test "skipped": they were not asked for, so they are not counted.
     if (title !== undefined) record.tests = record.tests.filter((test) => test.status !== 'skipped');
     if (before !== null) record.tests.push(...nothingLeftBehind(tier, before));
@@ -90,6 +84,27 @@ async function runTier(tier: Tier, { paths, title }: Wanted, signal: AbortSignal
     `  ${tier.name}: ${closingLine(counts)} · ${(record.durationMs / 1000).toFixed(1)} s\n`,
   );
   return record;
+}
+
+async function testsOf(
+  tier: Tier,
+  files: readonly string[],
+  title: string | undefined,
+  signal: AbortSignal,
+): Promise<TestRecord[]> {
+  const options = { projectRoot, tier, files, signal, ...(title === undefined ? {} : { title }) };
+  if (tier.controlPlane !== true) return runJest(options);
+  // Loaded for the tier that needs it: the others run without the harness.
+  const { shareControlPlane } = await import('./testing/shared-control-plane.ts');
+  const shared = await shareControlPlane((text) => void process.stdout.write(`  ${text}\n`), signal);
+  try {
+    const tests = await runJest({ ...options, env: shared.env });
+    const failed = tests.some(({ status }) => status === 'failed');
+    if (failed && shared.folder !== null) process.stdout.write(`  logs of the servers: ${shared.folder}\n`);
+    return tests;
+  } finally {
+    await shared.stop();
+  }
 }
 
 /** Told apart by the titles in the sources, without running them; a file that has none to read counts as one test. */

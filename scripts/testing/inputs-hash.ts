@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const FOLDERS = ['src', 'native', 'bpf', 'test', 'demo', 'bin', 'crds', 'examples', 'docs'];
+const FOLDERS = ['src', 'native', 'bpf', 'test', 'demo', 'bin', 'crds', 'helm', 'examples', 'docs'];
 const FILES = ['package-lock.json', 'tsconfig.json', 'jest.config.js', 'eslint.config.js'];
 
 /** Hex SHA-256 over the names and contents of all files, in a fixed order. Missing ones count as absent. */

@@ -19,6 +19,8 @@ export interface JestOptions {
   files: readonly string[];
   /** Only tests whose full name matches this regular expression. */
   title?: string;
+  /** Added to ours. */
+  env?: Readonly<Record<string, string>>;
   signal: AbortSignal;
 }
 
@@ -31,6 +33,7 @@ export async function runJest(options: JestOptions): Promise<TestRecord[]> {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
       ...process.env,
+      ...options.env,
       [RECORDS_VARIABLE]: records,
       [TIER_VARIABLE]: tier.name,
       [EACH_TEST_VARIABLE]: tier.inBand ? '1' : '0',

@@ -35,7 +35,9 @@ function processesOfOurs(): string[] {
     .flatMap((pid) => {
       const words = (readText(join('/proc', pid, 'cmdline')) ?? '').split('\0');
       const command = words.slice(0, 4).join(' ');
-      return /^qemu-system|(^| )tcpdump |src\/(agent|cli)\/main\.ts/.test(command)
+      return /^qemu-system|(^| )tcpdump |src\/(agent|cli|controller)\/main\.ts|\/(etcd|kube-[a-z-]+) --/.test(
+        command,
+      )
         ? [`process ${pid} ${command}`]
         : [];
     });

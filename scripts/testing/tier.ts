@@ -7,6 +7,8 @@ export interface Tier {
   needsRoot: boolean;
   /** One file after the other: the files share the machine's network and would measure each other. */
   inBand: boolean;
+  /** Its files share one kube-apiserver, which is built and started before the first of them. */
+  controlPlane?: boolean;
   /** For one test, where the test itself names no other. */
   testTimeoutMs: number;
   /** For the whole tier; past it the run is ended and counts as failed. */
@@ -48,6 +50,15 @@ export const TIERS: readonly Tier[] = [
     inBand: true,
     testTimeoutMs: 1 * MINUTE,
     deadlineMs: 20 * MINUTE,
+  },
+  {
+    name: 'control-plane',
+    folders: ['control-plane'],
+    needsRoot: false,
+    inBand: true,
+    controlPlane: true,
+    testTimeoutMs: 1 * MINUTE,
+    deadlineMs: 15 * MINUTE,
   },
   {
     name: 'e2e',
