@@ -3,6 +3,12 @@ import type { Group, Row } from './row.ts';
 /** Says on stderr what is being done: measuring takes a while, and the table comes at the end. */
 export type Progress = (text: string) => void;
 
+/** What a run may be asked for besides its defaults. */
+export interface Scope {
+  /** VMNetworkNodes of the fleet benchmark. */
+  nodes?: number;
+}
+
 /** One `make bench-…`: brings what it needs, measures, cleans up. Rejects when something could not be measured. */
 export interface Benchmark {
   name: string;
@@ -10,5 +16,5 @@ export interface Benchmark {
   groups: readonly Group[];
   /** What a machine lacks for it, in words for a person; null when nothing. */
   missing: () => string | null;
-  run: (commit: string, progress: Progress) => Promise<Row[]>;
+  run: (commit: string, progress: Progress, scope: Scope) => Promise<Row[]>;
 }

@@ -15,6 +15,8 @@ export interface Pairs {
 export function compare(naming: Naming, pairs: Pairs, target: Target | null, commit: string): MeasuredRow {
   if (pairs.ours.length !== pairs.other.length)
     throw new RangeError(`${naming.id}: rounds without a partner`);
+  if (naming.unit !== 'ns' && naming.unit !== 'x')
+    throw new RangeError(`${naming.id}: ${naming.unit} is not what a comparison comes to`);
   const comparisons = pairs.ours.map((ours, at) => {
     const other = pairs.other[at] ?? Number.NaN;
     return naming.unit === 'ns' ? ours - other : other / ours;
@@ -40,12 +42,12 @@ export function skip(naming: Naming, reason: string, target: Target | null, comm
   return { ...naming, skipped: reason, gate: target?.gate ?? null, aim: target?.aim ?? null, commit };
 }
 
-/** Costs are to be low, ratios high. */
+/** Costs are to be low, how many times cheaper we are high. */
 export function reaches(unit: Naming['unit'], median: number, target: number): boolean {
-  return unit === 'ns' ? median <= target : median >= target;
+  return unit === 'x' ? median >= target : median <= target;
 }
 
 /** To what is shown: a verdict about digits that nobody sees would be a riddle. */
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -2,24 +2,27 @@
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Benchmark, Progress } from './benchmark.ts';
+import type { Benchmark, Progress, Scope } from './benchmark.ts';
 import { documentResults, RESULTS } from './document.ts';
 import { filterBenchmark } from './filter/benchmark.ts';
+import { fleetBenchmark } from './fleet/benchmark.ts';
 import { thisCommit, thisKernel, thisMachine } from './machine.ts';
 import { renderTable } from './report/terminal.ts';
 import { mergeResults, readResults, writeResults, type Results } from './results.ts';
 import { isMeasured, type Row } from './row.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [filterBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [filterBenchmark, fleetBenchmark];
 
 /** From here on somebody else uses the caches, and perhaps the other half of the core. */
 const BUSY_LOAD = 1;
 
 const USAGE = `usage: node bench/main.ts [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
-Without a name all benchmarks run. Needs root and a build (make build); touches nothing but network namespaces of its own.
+Without a name all benchmarks run. filter needs root and a build (make build), and touches nothing but network namespaces of
+its own. fleet starts a Kubernetes API server of its own (make kube-assets), and takes minutes.
 
   -o, --output table|json  how the result is printed (default: table)
+      --nodes N            hosts of the fleet, 10 to 1000 (default: 1000); with it nothing is written
       --no-write           measure and print, leave bench/results.json and docs/performance.md as they are
   -h, --help               this text
 
@@ -30,6 +33,7 @@ interface Wanted {
   benchmarks: readonly Benchmark[];
   json: boolean;
   write: boolean;
+  scope: Scope;
 }
 
 class UsageError extends Error {}
@@ -39,6 +43,7 @@ function wanted(): Wanted | 'help' {
     allowPositionals: true,
     options: {
       output: { type: 'string', short: 'o', default: 'table' },
+      nodes: { type: 'string' },
       'no-write': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -50,10 +55,18 @@ function wanted(): Wanted | 'help' {
   const unknown = positionals.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
   if (unknown !== undefined) throw new UsageError(`there is no benchmark ${unknown}`);
   const benchmarks = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  return { benchmarks, json: values.output === 'json', write: !values['no-write'] };
+  const scope = values.nodes === undefined ? {} : { nodes: nodesIn(values.nodes) };
+  const write = !values['no-write'] && values.nodes === undefined;
+  return { benchmarks, json: values.output === 'json', write, scope };
 }
 
-async function measureAll(benchmarks: readonly Benchmark[], commit: string): Promise<Row[]> {
+function nodesIn(text: string): number {
+  const nodes = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (nodes >= 10 && nodes <= 1000) return nodes;
+  throw new UsageError(`--nodes ${text}: a whole number from 10 to 1000`);
+}
+
+async function measureAll({ benchmarks, scope }: Wanted, commit: string): Promise<Row[]> {
   const began = performance.now();
   const progress: Progress = (text) => {
     const seconds = ((performance.now() - began) / 1000).toFixed(0).padStart(3);
@@ -68,7 +81,7 @@ async function measureAll(benchmarks: readonly Benchmark[], commit: string): Pro
   for (const benchmark of benchmarks) {
     const missing = benchmark.missing();
     if (missing !== null) throw new Error(`the ${benchmark.name} benchmark cannot run here: ${missing}`);
-    rows.push(...(await benchmark.run(commit, progress)));
+    rows.push(...(await benchmark.run(commit, progress, scope)));
   }
   progress('done');
   return rows;
@@ -92,7 +105,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const commit = thisCommit(join(import.meta.dirname, '..'));
-  const rows = await measureAll(asked.benchmarks, commit);
+  const rows = await measureAll(asked, commit);
   const date = new Date().toISOString().slice(0, 10);
   const results: Results = { machine: thisMachine(), kernel: thisKernel(), commit, date, rows };
   if (asked.write) {

@@ -1,5 +1,5 @@
 /** Rows of one table; docs/performance.md shows each group where it is explained. */
-export type Group = 'filter' | 'lookup' | 'modes';
+export type Group = 'filter' | 'lookup' | 'modes' | 'fleet' | 'growth' | 'rest';
 
 /** What is to be reached. A row without a target is a figure to look at. */
 export interface Target {
@@ -8,6 +8,12 @@ export interface Target {
   /** What a good result is; stands beside it. */
   aim: number;
 }
+
+/**
+ * What a figure counts. `ns`: more than what it is compared with. `x`: how many times cheaper than that, the only one to be
+ * high. `times`: how many times as much as that. The others stand for themselves.
+ */
+export type Unit = 'ns' | 'x' | 'times' | 's' | 'MB' | 'KB' | '%' | 'requests' | 'a minute';
 
 /** What a row is about. */
 export interface Naming {
@@ -18,8 +24,7 @@ export interface Naming {
   number: string;
   what: string;
   against: string;
-  /** Nanoseconds more than what it is compared with, or how many times cheaper than that. */
-  unit: 'ns' | 'x';
+  unit: Unit;
 }
 
 interface Judged extends Naming {
@@ -35,10 +40,10 @@ export interface MeasuredRow extends Judged {
   iqr: readonly [number, number];
   /** Rounds, each of them a comparison. */
   n: number;
-  /** Frames on our side, each of them counted to have met its fate. */
-  frames: number;
-  /** Medians of the two sides, in ns a frame. */
-  sides: { ours: number; other: number };
+  /** Frames on our side, each of them counted to have met its fate; of the data path only. */
+  frames?: number;
+  /** Medians of the two sides, in ns a frame unless said otherwise; absent where nothing is compared. */
+  sides?: { ours: number; other: number; unit?: string };
   /** Whether the gate was reached; null without one. */
   pass: boolean | null;
 }

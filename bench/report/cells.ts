@@ -1,17 +1,23 @@
 /** How a row reads, on a terminal and in the docs alike. */
 import { reaches } from '../compare.ts';
-import { isMeasured, type Row } from '../row.ts';
+import { isMeasured, type Row, type Unit } from '../row.ts';
 
-export const HEADINGS = [
-  '#',
-  'what',
-  'against',
-  'measured: median (quartiles, n)',
-  'ours : other, ns',
-  'gate',
-  'aim',
-  'verdict',
-] as const;
+export function headingsOf(rows: readonly Row[]): string[] {
+  const sides = rows.some(namesItsUnit) ? 'ours : other' : 'ours : other, ns';
+  return ['#', 'what', 'against', 'measured: median (quartiles, n)', sides, 'gate', 'aim', 'verdict'];
+}
+
+/** Rows that can stand in one table: those of the data path are all in nanoseconds a frame, the others tell. */
+export function tablesOf(rows: readonly Row[]): Row[][] {
+  const tables = [rows.filter((row) => !namesItsUnit(row)), rows.filter(namesItsUnit)];
+  return tables.filter((table) => table.length > 0);
+}
+
+const NAMELESS: readonly Unit[] = ['ns', 'x'];
+
+function namesItsUnit({ unit }: Row): boolean {
+  return !NAMELESS.includes(unit);
+}
 
 export function cellsOf(row: Row): string[] {
   return [
@@ -19,7 +25,7 @@ export function cellsOf(row: Row): string[] {
     row.what,
     row.against,
     measured(row),
-    isMeasured(row) ? `${figure(row.sides.ours)} : ${figure(row.sides.other)}` : '',
+    sides(row),
     limit(row, row.gate),
     limit(row, row.aim),
     verdict(row),
@@ -29,12 +35,20 @@ export function cellsOf(row: Row): string[] {
 function measured(row: Row): string {
   if (!isMeasured(row)) return '';
   const [low, high] = row.iqr;
+  // Of a fleet there is one measurement, and no spread to tell of.
+  if (row.n === 1 && namesItsUnit(row)) return quantity(row, row.median);
   return `${quantity(row, row.median)} (${figure(low)} to ${figure(high)}, n ${row.n})`;
+}
+
+function sides(row: Row): string {
+  if (!isMeasured(row) || row.sides === undefined) return '';
+  const { ours, other, unit } = row.sides;
+  return `${figure(ours)} : ${figure(other)}${unit === undefined ? '' : ` ${unit}`}`;
 }
 
 function limit(row: Row, value: number | null): string {
   if (value === null) return '';
-  return `${row.unit === 'ns' ? '≤' : '≥'} ${quantity(row, value)}`;
+  return `${row.unit === 'x' ? '≥' : '≤'} ${quantity(row, value)}`;
 }
 
 function verdict(row: Row): string {
@@ -45,7 +59,7 @@ function verdict(row: Row): string {
 }
 
 function quantity(row: Row, value: number): string {
-  return row.unit === 'ns' ? `${figure(value)} ns` : `${figure(value)}x`;
+  return row.unit === 'x' || row.unit === 'times' ? `${figure(value)}x` : `${figure(value)} ${row.unit}`;
 }
 
 /** Three digits tell what a machine can repeat. */

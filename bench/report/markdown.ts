@@ -1,6 +1,6 @@
 import type { Results } from '../results.ts';
 import type { Row } from '../row.ts';
-import { cellsOf, HEADINGS } from './cells.ts';
+import { cellsOf, headingsOf } from './cells.ts';
 
 const BLOCK = /(<!-- bench: ([a-z]+) -->\n)[\s\S]*?(<!-- \/bench -->)/g;
 
@@ -10,7 +10,10 @@ const BLOCK = /(<!-- bench: ([a-z]+) -->\n)[\s\S]*?(<!-- \/bench -->)/g;
  */
 export function withFigures(page: string, results: Results | null): string {
   return page.replaceAll(BLOCK, (_whole, begin: string, name: string, end: string) => {
-    const text = results === null ? 'Not measured yet: run `make bench-filter`.' : block(name, results);
+    const text =
+      results === null
+        ? 'Not measured yet: run `make bench-filter` or `make bench-fleet`.'
+        : block(name, results);
     return `${begin}${text}\n${end}`;
   });
 }
@@ -26,13 +29,14 @@ function machineLine({ machine, kernel, commit, date }: Results): string {
 }
 
 function table(rows: readonly Row[]): string {
-  const used = HEADINGS.map((_, column) => rows.some((row) => cellsOf(row)[column] !== ''));
+  const headings = headingsOf(rows);
+  const used = headings.map((_, column) => rows.some((row) => cellsOf(row)[column] !== ''));
   const line = (cells: readonly string[]): string =>
     `| ${cells
       .filter((_, column) => used[column])
       .map((cell) => cell.replaceAll('|', '\\|'))
       .join(' | ')} |`;
-  return [line(HEADINGS), line(HEADINGS.map(() => '---')), ...rows.map((row) => line(cellsOf(row)))].join(
+  return [line(headings), line(headings.map(() => '---')), ...rows.map((row) => line(cellsOf(row)))].join(
     '\n',
   );
 }

@@ -28,7 +28,7 @@ metadata:
   namespace: tenant-a
   uid: 6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11
   resourceVersion: "17"
-  ownerReferences: [{apiVersion: vmnetwork.io/v1alpha1, kind: VMNetwork, name: rental}]
+  ownerReferences: [{apiVersion: vmnetwork.io/v1alpha1, kind: VMNetwork, name: rental, uid: 0b2f5c8e-8c40-4c11-9a5e-3a4f6b7d1c22, controller: true}]
 spec:
   nodeName: node-3
   vm: {name: ${name}, uuid: 6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c12}

@@ -1,0 +1,31 @@
+import { reaches, round } from '../compare.ts';
+import type { Group, MeasuredRow, Target, Unit } from '../row.ts';
+import { spreadOf } from '../statistics.ts';
+
+/** A row as it is told of, without what all rows of the fleet have alike. */
+export interface Told {
+  /** Without the `P20-` that all begin with. */
+  id: string;
+  what: string;
+  against?: string;
+  unit: Unit;
+  /** Of one measurement, or of one for each round. */
+  values: readonly number[];
+  sides?: { ours: number; other: number; unit: string };
+  target?: Target;
+}
+
+export function rowOf(group: Group, told: Told, commit: string): MeasuredRow {
+  const { id, what, against = '', unit, values, sides, target } = told;
+  const { median, quartiles, n } = spreadOf(values);
+  const shown = round(median);
+  return {
+    ...{ id: `P20-${id}`, group, number: 'P20', what, against, unit },
+    ...{ median: shown, iqr: [round(quartiles[0]), round(quartiles[1])], n },
+    ...(sides !== undefined && { sides: { ...sides, ours: round(sides.ours), other: round(sides.other) } }),
+    gate: target?.gate ?? null,
+    aim: target?.aim ?? null,
+    pass: target === undefined ? null : reaches(unit, shown, target.gate),
+    commit,
+  };
+}
