@@ -1,194 +1,81 @@
-import { classObjections } from '../../api/v1alpha1/class-objections.ts';
-import type { Condition } from '../../api/v1alpha1/conditions.ts';
-import type { ConsumerEndpoint } from '../../api/v1alpha1/consumer-endpoint.ts';
-import type { Mode } from '../../api/v1alpha1/mode.ts';
-import { builtInClass } from '../../api/v1alpha1/vm-network-class.ts';
-import type { VmNetworkClass } from '../../api/v1alpha1/vm-network-class.ts';
-import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
-import { policyIntent } from './plan/policy-intent.ts';
-import type { PolicyIntent } from './plan/policy-intent.ts';
-import { unsupportedFields } from './unsupported.ts';
+import { CLOSED_FINALIZER } from '../kinds.ts';
+import type { Network } from '../kinds.ts';
+import { belongsTo, planAttachments } from './attachment-plan.ts';
+import type { AttachmentPlan, AttachmentPlanInput } from './attachment-plan.ts';
 
+/** The standalone agent's way in: the same parts, for one host and the manifests of a folder. */
+export { keyOf } from './age.ts';
+export type { PlannedCondition } from './acceptance.ts';
+export { planVmNetworks } from './plan/host-plan.ts';
+export type { AttachmentIntent, NetworkPlan, PlanInput, VmNetworkPlan } from './plan/host-plan.ts';
 export type { PolicyIntent } from './plan/policy-intent.ts';
 
-/** A condition as planned: the caller knows the generation and since when. */
-export type PlannedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
-
-/** One VM that some network names. Without an intent the VM is denied, for the `reason` given. */
-export interface AttachmentIntent {
-  readonly vm: string;
-  readonly intent: PolicyIntent | null;
-  /** The network bound to the VM, also when that network is refused. */
-  readonly network: string | null;
-  readonly reason: string;
+/** What one pass over a network does, before its status is written. */
+export interface NetworkActions extends AttachmentPlan {
+  /** Before the first attachment is made: from then on the network cannot go before its VMs are denied. */
+  readonly addFinalizer: boolean;
+  /** Nothing of it is left. */
+  readonly removeFinalizer: boolean;
+  /** When something is due though nothing changes: an endpoint's grace ends. */
+  readonly dueMs: number | null;
 }
 
-export interface NetworkPlan {
-  readonly key: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly mode: Mode;
-  readonly endpoint: ConsumerEndpoint | null;
-  readonly accepted: PlannedCondition;
-  readonly bound: PlannedCondition;
-  /** VMs that this network has to itself, sorted. */
-  readonly vms: readonly string[];
+export interface NetworkPlanInput extends AttachmentPlanInput {
+  /** An attachment may be on its way that the cache does not show: a create whose answer was lost. */
+  readonly inDoubt: boolean;
 }
 
-export interface VmNetworkPlan {
-  readonly networks: readonly NetworkPlan[];
-  readonly attachments: readonly AttachmentIntent[];
-}
-
-export interface PlanInput {
-  readonly networks: readonly VmNetwork[];
-  readonly classes: readonly VmNetworkClass[];
-  /** Name of the host to plan for; a network pinned to another one binds nothing here. */
-  readonly nodeName: string;
-  /**
-   * A VMNetworkClass may exist that could not be read. The built-in default is then not assumed, for it may allow more.
-   */
-  readonly classesInDoubt: boolean;
-  /**
-   * Networks whose policy a VM runs by now, by VM. Such a network keeps the VM whatever the others' age: a creation
-   * time in a manifest is whatever its author wrote. Absent: age alone decides.
-   */
-  readonly holders?: ReadonlyMap<string, string>;
+/** All that is to be done about one network. Pure: what is observed goes in, what to write comes out. */
+export function planNetwork(input: NetworkPlanInput): NetworkActions {
+  const { network, attachments, inDoubt } = input;
+  const plan = planAttachments(input);
+  const own = attachments.filter((attachment) => belongsTo(attachment, network));
+  const has = (network.metadata.finalizers ?? []).includes(CLOSED_FINALIZER);
+  const deleting = network.metadata.deletionTimestamp !== undefined;
+  return {
+    ...plan,
+    addFinalizer: !has && !deleting && (own.length > 0 || plan.create.length > 0),
+    removeFinalizer: has && deleting && own.length === 0 && !inDoubt,
+    dueMs: graceEnds(plan, own),
+  };
 }
 
 /**
- * Which network binds which VM, and what the VM's host is to enforce. Pure: the standalone agent and the controller ask
- * the same question. Two networks that match one VM are never merged: the one that holds it keeps it,
- * else the older. A refused network keeps its
- * VMs bound and denied, so that refusing an old network never hands its VM to a younger one.
+ * A network that is no more, whose attachments still stand (somebody removed its finalizer, or it was restored without them):
+ * they go, and are released like any. No garbage collector is counted on.
  */
-export function planVmNetworks(input: PlanInput): VmNetworkPlan {
-  const classes = new Map(input.classes.map((item) => [item.metadata.name, item]));
-  if (!classes.has('default') && !input.classesInDoubt) classes.set('default', builtInClass());
-
-  const owners = new Map<string, Candidate>();
-  const candidates = [...input.networks]
-    .sort(byAge)
-    .map((network) => judge(network, classes, input.nodeName));
-  for (const candidate of candidates) {
-    for (const vm of candidate.wants) {
-      if (!owners.has(vm) || input.holders?.get(vm) === keyOf(candidate.network)) owners.set(vm, candidate);
-    }
-  }
-  const attachments = [...owners].map(([vm, owner]) => attachmentIntent(vm, owner));
-  return {
-    networks: candidates.map((candidate) => networkPlan(candidate, owners)),
-    attachments: attachments.sort((a, b) => compare(a.vm, b.vm)),
+export function planOrphans(
+  attachments: AttachmentPlanInput['attachments'],
+  hosts: AttachmentPlanInput['hosts'],
+): Pick<AttachmentPlan, 'remove' | 'release'> {
+  const nobody: AttachmentPlanInput = {
+    network: NOBODY,
+    judgement: {
+      verdict: 'refused',
+      accepted: { type: 'Accepted', status: 'False', reason: 'Invalid', message: '' },
+    },
+    secret: { state: 'none' },
+    vms: [],
+    hosts,
+    attachments,
+    isTaken: () => true,
+    isReported: () => false,
+    nowMs: 0,
   };
+  const { remove, release } = planAttachments(nobody);
+  return { remove, release };
 }
 
-/** Key of a namespaced object: `namespace/name`. */
-export function keyOf(network: VmNetwork): string {
-  return `${network.metadata.namespace}/${network.metadata.name}`;
-}
+/** Owns nothing and is refused. */
+const NOBODY = { metadata: { name: 'nobody' } } as Network;
 
-interface Candidate {
-  readonly network: VmNetwork;
-  readonly accepted: PlannedCondition;
-  /** Null when it is refused. */
-  readonly policy: PolicyIntent | null;
-  /** VMs on this host that it names. */
-  readonly wants: readonly string[];
-}
-
-function judge(
-  network: VmNetwork,
-  classes: ReadonlyMap<string, VmNetworkClass>,
-  nodeName: string,
-): Candidate {
-  const { nodeName: pinnedTo, names } = network.spec.selector;
-  const wants = pinnedTo === '' || pinnedTo === nodeName ? names : [];
-  const ofClass = classes.get(network.spec.className);
-  const accepted = acceptance(network, ofClass);
-  const policy =
-    accepted.status === 'True' && ofClass !== undefined
-      ? policyIntent(keyOf(network), network.spec, ofClass.spec)
-      : null;
-  return { network, accepted, policy, wants };
-}
-
-function acceptance({ spec }: VmNetwork, found: VmNetworkClass | undefined): PlannedCondition {
-  if (found === undefined) {
-    const message = `spec.className "${spec.className}" names no VMNetworkClass that can be read. Declare it, or correct the manifest that does.`;
-    return { type: 'Accepted', status: 'False', reason: 'ClassNotFound', message };
-  }
-  const objections = classObjections(spec, found.spec);
-  if (objections.length > 0) {
-    return { type: 'Accepted', status: 'False', reason: 'DeniedByClass', message: sentences(objections) };
-  }
-  const unsupported = unsupportedFields(spec, found.spec);
-  if (unsupported.length > 0) {
-    return { type: 'Accepted', status: 'False', reason: 'Unsupported', message: sentences(unsupported) };
-  }
-  return {
-    type: 'Accepted',
-    status: 'True',
-    reason: 'Accepted',
-    message: 'the spec is valid and can be enforced',
-  };
-}
-
-function sentences(
-  faults: readonly { field: string; value: string; message: string; remedy: string }[],
-): string {
-  return faults
-    .map(({ field, value, message, remedy }) => `${field} (${value}) ${message}. ${remedy}`)
-    .join(' ');
-}
-
-function attachmentIntent(vm: string, { network, accepted, policy }: Candidate): AttachmentIntent {
-  const key = keyOf(network);
-  const reason = policy === null ? `VMNetwork ${key} is refused: ${accepted.message}` : '';
-  return { vm, intent: policy, network: key, reason };
-}
-
-function networkPlan(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): NetworkPlan {
-  const { network, accepted, wants } = candidate;
-  const { namespace, name } = network.metadata;
-  return {
-    key: keyOf(network),
-    namespace,
-    name,
-    mode: network.spec.mode,
-    endpoint: network.spec.consumerEndpoint ?? null,
-    accepted,
-    bound: binding(candidate, owners),
-    vms: wants.filter((vm) => owners.get(vm) === candidate).sort(compare),
-  };
-}
-
-function binding(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): PlannedCondition {
-  const lost = candidate.wants.flatMap((vm) => {
-    const owner = owners.get(vm);
-    return owner === undefined || owner === candidate ? [] : [`VM ${vm} belongs to ${keyOf(owner.network)}`];
-  });
-  if (lost.length > 0) {
-    const message = `${lost.join('; ')}, which holds it or is older. Remove the VM from one of the two selectors.`;
-    return { type: 'Bound', status: 'False', reason: 'Conflict', message };
-  }
-  if (candidate.wants.length === 0) {
-    const message = 'no VM on this host matches the selector';
-    return { type: 'Bound', status: 'False', reason: 'NoMatch', message };
-  }
-  return { type: 'Bound', status: 'True', reason: 'Bound', message: 'no other network claims these VMs' };
-}
-
-/** Oldest first. A network without a creation time counts as younger than any with one; equals go by key. */
-function byAge(a: VmNetwork, b: VmNetwork): number {
-  return createdMs(a) - createdMs(b) || compare(keyOf(a), keyOf(b));
-}
-
-function createdMs(network: VmNetwork): number {
-  const created = network.metadata.creationTimestamp;
-  return created === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(created);
-}
-
-/** By code point, independent of the locale. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function graceEnds(plan: AttachmentPlan, own: AttachmentPlanInput['attachments']): number | null {
+  const updates = new Map(plan.update.map(({ attachment, policy }) => [attachment.metadata.name, policy]));
+  const policies = own
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, spec }) => updates.get(metadata.name) ?? spec.policy);
+  const ends = policies.flatMap(({ previousEndpoint }) =>
+    previousEndpoint === undefined ? [] : [Date.parse(previousEndpoint.until)],
+  );
+  return ends.length === 0 ? null : Math.min(...ends);
 }

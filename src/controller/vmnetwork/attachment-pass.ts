@@ -1,0 +1,72 @@
+import { printable } from '../../api/printable.ts';
+import { isConflict, isNotFound } from '../../kube/api-error.ts';
+import type { Network } from '../kinds.ts';
+import type { AttachmentPlan } from './attachment-plan.ts';
+import { isRefusal } from './attachment-writer.ts';
+import type { AttachmentWriter, SealingMaterial } from './attachment-writer.ts';
+import { inTurns } from './in-turns.ts';
+import type { Written } from './network-events.ts';
+
+/** What became of the attachments of one pass. */
+export interface PassResult {
+  readonly written: Written;
+  /** The plan asked for more than one pass does. */
+  readonly more: boolean;
+  /** Somebody, nearly always the agent, wrote meanwhile: the event of that brings the key back. */
+  readonly raced: boolean;
+  /** What the server refused; to be tried again after the status says so. */
+  readonly error: Error | null;
+}
+
+/** Writes of one kind in one pass; the rest comes with the next, so that one network cannot keep a worker for minutes. */
+const MOST_WRITES = 200;
+/** Requests of one pass at the same time. */
+const AT_A_TIME = 8;
+
+type Plan = Pick<AttachmentPlan, 'remove' | 'release'> & Partial<Pick<AttachmentPlan, 'update' | 'create'>>;
+
+/**
+ * Does to the attachments what was planned: first what closes, then what changes, then what is new. One that somebody wrote
+ * meanwhile is passed over, for among a thousand there is always one; of the first that the server refuses the others wait.
+ */
+export async function writeAttachments(
+  writer: AttachmentWriter,
+  network: Network | null,
+  { remove, release, update = [], create = [] }: Plan,
+  material: SealingMaterial,
+  signal: AbortSignal,
+): Promise<PassResult> {
+  const counts = { created: 0, updated: 0, removed: 0 };
+  let more = false;
+  let raced = false;
+  const each = async <T>(items: readonly T[], write: (item: T) => Promise<void>): Promise<void> => {
+    more ||= items.length > MOST_WRITES;
+    await inTurns(items.slice(0, MOST_WRITES), AT_A_TIME, async (item) => {
+      try {
+        await write(item);
+      } catch (error) {
+        if (!isConflict(error) && !isNotFound(error)) throw error;
+        raced = true;
+      }
+    });
+  };
+  try {
+    await each(remove, async (attachment) => {
+      await writer.remove(attachment, signal);
+      counts.removed += 1;
+    });
+    await each(release, (attachment) => writer.release(attachment, signal));
+    await each(update, async (planned) => {
+      await writer.update(planned, material, signal);
+      if (planned.policy !== null) counts.updated += 1;
+    });
+    await each(create, async (planned) => {
+      if (network === null) throw new TypeError('there is no network to make attachments for');
+      if (await writer.create(network, planned, material, signal)) counts.created += 1;
+    });
+    return { written: counts, more, raced, error: null };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return { written: { ...counts, failure: printable(error.message, 512) }, more, raced, error };
+  }
+}

@@ -1,0 +1,156 @@
+import { ApiError, isAlreadyExists, isNotFound } from '../../kube/api-error.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { NotLeading } from '../../kube/fenced-client.ts';
+import { sealPresharedKey } from '../../wireguard/sealed-key.ts';
+import { API_VERSION, ATTACHMENTS, CLOSED_FINALIZER, FIELD_MANAGER } from '../kinds.ts';
+import type { Attachment, Network } from '../kinds.ts';
+import type { PlannedSpec, PlannedUpdate } from './attachment-plan.ts';
+import type { AttachmentView } from './attachment-view.ts';
+import { policyHash } from './plan/policy-hash.ts';
+import type { SealedPresharedKey } from './plan/policy-hash.ts';
+import type { Sealing } from './sealing.ts';
+import type { SecretState } from './secret-state.ts';
+
+/** Needed to seal; both are of the same look at the Secret. */
+export interface SealingMaterial {
+  readonly secret: SecretState;
+  readonly key: Buffer | null;
+}
+
+/** Writes attachments, and keeps the view in step with what the server answered. */
+export class AttachmentWriter {
+  readonly #client: KubeClient;
+  readonly #view: AttachmentView;
+
+  constructor(client: KubeClient, view: AttachmentView) {
+    this.#client = client;
+    this.#view = view;
+  }
+
+  /** False if the card was given to another network meanwhile; its event brings the key back. */
+  async create(
+    network: Network,
+    planned: PlannedSpec,
+    material: SealingMaterial,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const attachment = newAttachment(network, planned, material);
+    if (!this.#view.claim(attachment)) return false;
+    try {
+      const options = { fieldManager: FIELD_MANAGER, signal };
+      this.#view.created(await this.#client.create(ATTACHMENTS, attachment, options));
+      return true;
+    } catch (error) {
+      const certain = error instanceof NotLeading || (isRefusal(error) && !isAlreadyExists(error));
+      this.#view.failed(attachment, certain);
+      if (!isAlreadyExists(error)) throw error;
+    }
+    // The answer to an earlier create was lost, or the name belongs to something else: see which.
+    const { name, namespace } = attachment.metadata;
+    this.#view.created(await this.#client.get<Attachment>(ATTACHMENTS, { name, namespace }, signal));
+    return false;
+  }
+
+  async update(planned: PlannedUpdate, material: SealingMaterial, signal: AbortSignal): Promise<void> {
+    const { attachment, policy, policyGeneration, sealing } = planned;
+    const { name, namespace = '' } = attachment.metadata;
+    const finalizers = [...new Set([...(attachment.metadata.finalizers ?? []), CLOSED_FINALIZER])];
+    const { sealedPresharedKey: _replaced, ...kept } = attachment.spec;
+    const spec =
+      policy === null
+        ? attachment.spec
+        : {
+            ...kept,
+            policyGeneration,
+            ...sealedPolicy(policy, seal(sealing, { name, namespace }, material)),
+          };
+    await this.#put({ ...attachment, metadata: { ...attachment.metadata, finalizers }, spec }, signal);
+  }
+
+  async remove(attachment: Attachment, signal: AbortSignal): Promise<void> {
+    const { name, namespace, uid } = attachment.metadata;
+    try {
+      await this.#client.delete(ATTACHMENTS, { name, namespace }, { uid, signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    this.#view.deleted(attachment);
+  }
+
+  /** Its host denies: nothing holds it any more. */
+  async release(attachment: Attachment, signal: AbortSignal): Promise<void> {
+    const { metadata } = attachment;
+    const finalizers = (metadata.finalizers ?? []).filter((name) => name !== CLOSED_FINALIZER);
+    try {
+      await this.#put({ ...attachment, metadata: { ...metadata, finalizers } }, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async #put(attachment: Attachment, signal: AbortSignal): Promise<void> {
+    const options = { fieldManager: FIELD_MANAGER, signal };
+    this.#view.changed(await this.#client.update(ATTACHMENTS, attachment, options));
+  }
+}
+
+/** The server looked at it and said no; anything else may have been done all the same. */
+export function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408;
+}
+
+function newAttachment(network: Network, planned: PlannedSpec, material: SealingMaterial): Attachment {
+  const { card, name, policy, policyGeneration, sealing } = planned;
+  const { namespace = '', uid = '', name: networkName } = network.metadata;
+  const { id, name: vmName, uuid } = card.vm;
+  return {
+    apiVersion: API_VERSION,
+    kind: ATTACHMENTS.kind,
+    metadata: {
+      name,
+      namespace,
+      finalizers: [CLOSED_FINALIZER],
+      ownerReferences: [
+        { apiVersion: API_VERSION, kind: 'VMNetwork', name: networkName, uid, controller: true },
+      ],
+    },
+    spec: {
+      nodeName: card.nodeName,
+      vm: { id, name: vmName, ...(uuid === undefined ? {} : { uuid }) },
+      interface: {
+        mac: card.mac as Attachment['spec']['interface']['mac'],
+        ...(card.interfaceName === undefined ? {} : { name: card.interfaceName }),
+      },
+      policyGeneration,
+      ...sealedPolicy(policy, seal(sealing, { name, namespace }, material)),
+    },
+  };
+}
+
+function sealedPolicy(policy: PlannedSpec['policy'], sealedPresharedKey: SealedPresharedKey | undefined) {
+  const hash = policyHash(policy, sealedPresharedKey);
+  return { policy, hash, ...(sealedPresharedKey === undefined ? {} : { sealedPresharedKey }) };
+}
+
+function seal(
+  sealing: Sealing,
+  where: { readonly name: string; readonly namespace: string },
+  { secret, key }: SealingMaterial,
+): SealedPresharedKey | undefined {
+  switch (sealing.kind) {
+    case 'none':
+      return undefined;
+    case 'keep':
+      return sealing.sealed;
+    case 'seal': {
+      if (secret.state !== 'ok' || key === null) throw new TypeError('the pre-shared key was not read');
+      const { recipient } = sealing;
+      return {
+        recipient,
+        secretUid: secret.uid,
+        secretResourceVersion: secret.resourceVersion,
+        ciphertext: sealPresharedKey(key, { ...where, recipient }),
+      };
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import type { ConditionReason } from '../../api/v1alpha1/conditions.ts';
+import { CONDITION_REASONS } from '../../api/v1alpha1/conditions.ts';
+import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
+import type { Network } from '../kinds.ts';
+import type { PlannedCondition } from './acceptance.ts';
+import { compare } from './age.ts';
+import type { AttachmentPlan } from './attachment-plan.ts';
+import type { CardReport, Said } from './attachment-report.ts';
+import { boundCondition } from './binding.ts';
+import type { SelectedVm } from './binding.ts';
+import type { Judgement } from './judgement.ts';
+
+export interface ConditionsInput {
+  readonly network: Network;
+  readonly judgement: Judgement;
+  readonly vms: readonly SelectedVm[];
+  readonly plan: AttachmentPlan;
+  /** One for each card that is wanted. */
+  readonly cards: readonly CardReport[];
+  /** What the API server said when an attachment could not be written. */
+  readonly failure?: string | undefined;
+}
+
+/** The conditions of a network, in the order in which they build on each other. Pure. */
+export function planConditions(input: ConditionsInput): PlannedCondition[] {
+  const { network, judgement, vms } = input;
+  const accepted = judgement.accepted;
+  const bound = boundCondition(network, vms);
+  const first = [accepted, bound, programmedCondition(input), enforcedCondition(input)];
+  const guest = [provisionedCondition(input), tunnelCondition(input)];
+  const all = [...first, ...guest];
+  return [...all, readyCondition(input, all), reconcilingCondition(input, all), stalledCondition(all)];
+}
+
+/** Nothing passes, and why; null when something is to be enforced. */
+function nothing({ network, judgement, plan }: ConditionsInput): string | null {
+  if (network.metadata.deletionTimestamp !== undefined) return 'it is being deleted; its VMs are denied';
+  if (judgement.verdict === 'refused') return 'the network is refused; nothing passes';
+  return plan.desired === 0 ? 'no VM is bound to it' : null;
+}
+
+function programmedCondition(input: ConditionsInput): PlannedCondition {
+  const type = 'Programmed';
+  const why = nothing(input);
+  if (why !== null) return { type, status: 'False', reason: 'Denied', message: why };
+  if (input.failure !== undefined) {
+    return { type, status: 'False', reason: 'ProgrammingFailed', message: input.failure };
+  }
+  const { cards } = input;
+  const late = cards.filter(({ programmed }) => programmed.status !== 'True');
+  if (late.length > 0) return { type, ...worst(late, ({ programmed }) => programmed, cards.length) };
+  const message = `${cards.length} of ${cards.length} attachments`;
+  return { type, status: 'True', reason: 'Programmed', message };
+}
+
+function enforcedCondition(input: ConditionsInput): PlannedCondition {
+  const type = 'Enforced';
+  const why = nothing(input);
+  if (why !== null) return { type, status: 'False', reason: 'Denied', message: why };
+  const spec = specOf(input);
+  if (spec?.mode === 'Direct') {
+    return {
+      type,
+      status: 'False',
+      reason: 'NotHostEnforced',
+      message: 'mode Direct: the host does not enforce',
+    };
+  }
+  const { cards } = input;
+  const late = cards.filter(({ enforced }) => !isAsAsked(enforced, spec));
+  const broken = late.filter(({ enforced, stale }) => !stale && isBroken(enforced));
+  const stale = cards.filter((card) => card.stale);
+  if (broken.length > 0) return { type, ...worst(broken, ({ enforced }) => enforced, cards.length) };
+  if (stale.length > 0) return agentStale(stale);
+  if (late.length > 0) return { type, ...worst(late, ({ enforced }) => enforced, cards.length) };
+  const message = `${cards.length} of ${cards.length} attachments read back and found equal`;
+  const inPart = cards.find(({ enforced }) => enforced.status !== 'True');
+  const chosen = inPart ?? cards.find(({ enforced }) => enforced.reason === 'Quarantined');
+  if (chosen === undefined) return { type, status: 'True', reason: 'Verified', message };
+  const { status, reason, message: detail } = chosen.enforced;
+  return {
+    type,
+    status,
+    reason: known(reason, 'Verified'),
+    message: `${message}; ${chosen.title}: ${detail}`,
+  };
+}
+
+/** What a policy leaves unenforced by its own terms is as asked for; see docs/adr/0012. */
+function isAsAsked({ status, reason }: Pick<Said, 'status' | 'reason'>, spec: VmNetworkSpec | null): boolean {
+  if (status === 'True') return true;
+  if (spec?.mode === 'Direct') return reason === 'NotHostEnforced';
+  if (spec?.enforcement === 'Audit') return reason === 'AuditOnly';
+  return spec?.mode === 'Sampled' && reason === 'SampledInPart';
+}
+
+function agentStale(stale: readonly CardReport[]): PlannedCondition {
+  const hosts = [...new Set(stale.map(({ nodeName }) => nodeName))].sort(compare);
+  const shown = hosts.slice(0, 3).join(', ') + (hosts.length > 3 ? ` and ${hosts.length - 3} more` : '');
+  const message = `the agent of ${shown} has not been heard from; the filter in the kernel stays`;
+  return { type: 'Enforced', status: 'Unknown', reason: 'AgentStale', message };
+}
+
+function provisionedCondition(input: ConditionsInput): PlannedCondition {
+  const type = 'GuestProvisioned';
+  const spec = specOf(input);
+  const asked = spec?.wireGuard.peerPublicKey !== undefined && spec.cloudInit.delivery !== 'None';
+  if (!asked) {
+    const message = 'no wireGuard.peerPublicKey, or cloudInit.delivery is None';
+    return { type, status: 'False', reason: 'NotRequested', message };
+  }
+  return { type, ...gathered(input.cards, ({ provisioned }) => provisioned, 'Provisioned') };
+}
+
+function tunnelCondition(input: ConditionsInput): PlannedCondition {
+  const type = 'TunnelEstablished';
+  if (specOf(input)?.mode === 'Direct') {
+    return {
+      type,
+      status: 'Unknown',
+      reason: 'NotHostEnforced',
+      message: 'mode Direct: the host does not look',
+    };
+  }
+  return { type, ...gathered(input.cards, ({ tunnel }) => tunnel, 'HandshakeSeen') };
+}
+
+/**
+ * As asked for is Ready: Direct, Sampled and Audit are asked for; a VM that was quarantined for what it did is not. A tunnel
+ * that the consumer has not dialled is not for us to wait for; a guest that could not be provisioned is.
+ */
+function readyCondition(input: ConditionsInput, conditions: readonly PlannedCondition[]): PlannedCondition {
+  const type = 'Ready';
+  const { cards } = input;
+  const missing = conditions.filter(({ type: of, status, reason }) => {
+    if (of === 'TunnelEstablished') return false;
+    if (of === 'GuestProvisioned') return status === 'False' && reason !== 'NotRequested';
+    return !isAsAsked({ status, reason }, specOf(input));
+  });
+  if (missing.length > 0) {
+    const message = `see ${missing.map(({ type: of }) => of).join(', ')}`;
+    const status = missing.every((condition) => condition.status === 'Unknown') ? 'Unknown' : 'False';
+    return { type, status, reason: 'NotReady', message };
+  }
+  const condemned = cards.filter(({ enforced }) => enforced.reason === 'Quarantined');
+  if (condemned.length > 0 && specOf(input)?.desiredState !== 'Quarantined') {
+    const { title, enforced } = condemned[0] ?? { title: '', enforced: { message: '' } };
+    return {
+      type,
+      status: 'False',
+      reason: 'NotReady',
+      message: `${title} is quarantined: ${enforced.message}`,
+    };
+  }
+  return { type, status: 'True', reason: 'Ready', message: 'everything asked for holds' };
+}
+
+/** What does not get better by itself: somebody has to change something. */
+const NEEDS_SOMEBODY: ReadonlySet<string> = new Set<ConditionReason>([
+  'Invalid',
+  'ClassNotFound',
+  'DeniedByClass',
+  'InvalidSecret',
+  'Conflict',
+  'UnsupportedBackend',
+]);
+
+function stalledCondition(conditions: readonly PlannedCondition[]): PlannedCondition {
+  const type = 'Stalled';
+  const found = conditions.find(({ status, reason }) => status !== 'True' && NEEDS_SOMEBODY.has(reason));
+  return found === undefined
+    ? { type, status: 'False', reason: 'Settled', message: 'nothing needs attention' }
+    : { type, status: 'True', reason: 'NeedsAttention', message: `see ${found.type}` };
+}
+
+function reconcilingCondition(
+  input: ConditionsInput,
+  conditions: readonly PlannedCondition[],
+): PlannedCondition {
+  const type = 'Reconciling';
+  const { plan, network } = input;
+  const pending = conditions.filter(
+    ({ type: of, reason }) => (of === 'Programmed' || of === 'Enforced') && reason === 'Pending',
+  );
+  const leaving = network.metadata.deletionTimestamp !== undefined;
+  if (leaving || pending.length > 0 || plan.remove.length > 0) {
+    const message = leaving ? 'the hosts are asked to deny its VMs' : 'the hosts are asked to enforce it';
+    return { type, status: 'True', reason: 'Progressing', message };
+  }
+  return { type, status: 'False', reason: 'Settled', message: 'no work is under way' };
+}
+
+/** What says most of what is missing: a failure before what is only late. `late` has at least one. */
+function worst(
+  late: readonly CardReport[],
+  of: (card: CardReport) => Said,
+  wanted: number,
+): Omit<PlannedCondition, 'type'> {
+  const card = late.find((one) => isBroken(of(one))) ?? late[0];
+  const done = `${wanted - late.length} of ${wanted} attachments`;
+  if (card === undefined) return { status: 'False', reason: 'Pending', message: done };
+  const { status, reason, message } = of(card);
+  return {
+    status: status === 'Unknown' ? 'Unknown' : 'False',
+    reason: known(reason, 'Pending'),
+    message: `${done}; ${card.title}: ${message}`,
+  };
+}
+
+function gathered(
+  cards: readonly CardReport[],
+  of: (card: CardReport) => Said | null,
+  good: ConditionReason,
+): Omit<PlannedCondition, 'type'> {
+  const said = cards.map((card) => ({ card, what: of(card) }));
+  const bad = said.find(({ what }) => what?.status === 'False');
+  if (bad?.what) {
+    return {
+      status: 'False',
+      reason: known(bad.what.reason, 'Pending'),
+      message: `${bad.card.title}: ${bad.what.message}`,
+    };
+  }
+  const open = said.find(({ what }) => what?.status !== 'True');
+  if (open !== undefined || said.length === 0) {
+    const reason =
+      open?.what === null || open === undefined ? 'Pending' : known(open.what?.reason ?? '', 'Pending');
+    const message =
+      open === undefined
+        ? 'no VM is bound to it'
+        : `${open.card.title}: ${open.what?.message ?? 'not told yet'}`;
+    return { status: 'Unknown', reason, message };
+  }
+  return { status: 'True', reason: good, message: `${said.length} of ${said.length} attachments` };
+}
+
+/** Reasons of an agent that is newer than this controller are not repeated as constants. */
+function known(reason: string, otherwise: ConditionReason): ConditionReason {
+  return reason in CONDITION_REASONS ? (reason as ConditionReason) : otherwise;
+}
+
+function isBroken({ status, reason }: Said): boolean {
+  return status === 'False' && reason !== 'Pending' && reason !== 'Denied';
+}
+
+/** The spec, unless the network is refused. */
+export function specOf({ judgement }: Pick<ConditionsInput, 'judgement'>): VmNetworkSpec | null {
+  return judgement.verdict === 'refused' ? null : judgement.spec;
+}

@@ -1,0 +1,89 @@
+import type { Cidr } from '../../../api/v1alpha1/cidr.ts';
+import { classObjections } from '../../../api/v1alpha1/class-objections.ts';
+import type { ConsumerEndpoint } from '../../../api/v1alpha1/consumer-endpoint.ts';
+import type { ResolvedPolicy } from '../../../api/v1alpha1/index.ts';
+import { resolvedPolicySchema } from '../../../api/v1alpha1/index.ts';
+import { effectiveLimits } from '../../../api/v1alpha1/limits.ts';
+import { effectiveViolationAction } from '../../../api/v1alpha1/violation.ts';
+import type { VmNetworkClassSpec } from '../../../api/v1alpha1/vm-network-class-spec.ts';
+import { effectiveRatePerMillion } from '../../../api/v1alpha1/vm-network-spec.ts';
+import type { VmNetworkSpec } from '../../../api/v1alpha1/vm-network-spec.ts';
+
+/** What is needed to resolve; the class has accepted the spec. */
+export interface PolicyInput {
+  /** Name of the network. */
+  readonly network: string;
+  readonly spec: VmNetworkSpec;
+  readonly classSpec: VmNetworkClassSpec;
+  readonly clusterRanges: readonly Cidr[];
+  /** What the attachment has now; absent for a new one. */
+  readonly before?: ResolvedPolicy | undefined;
+  /** The guest may be provisioned: its pre-shared key is there, or none is asked for. */
+  readonly tunnel: boolean;
+  readonly nowMs: number;
+}
+
+/**
+ * What a network and its class come to for one card. Pure.
+ *
+ * An endpoint changes in two steps. First the new one is written with the old one beside it, until now + grace; then,
+ * at that time, the policy is written again without it. Each time it is asked anew whether the old one may stay: it goes at once when
+ * the class has come to forbid it, when the grace was set to 0, and when the clock says that it would stay for longer than
+ * the grace of today (a step of the clock, a grace that was shortened).
+ */
+export function networkPolicy(input: PolicyInput): ResolvedPolicy {
+  const { network, spec, classSpec, tunnel } = input;
+  const { strict, presharedKeySecretRef: _reference, ...guest } = spec.wireGuard;
+  const previousEndpoint = previousEndpointOf(input);
+  const { threshold, windowSeconds } = spec.violation;
+  // Parsed, so that it is what the API server will store: defaults filled in, nothing it would prune.
+  return resolvedPolicySchema.parse({
+    network,
+    className: spec.className,
+    mode: spec.mode,
+    enforcement: spec.enforcement,
+    desiredState: spec.desiredState,
+    ...(spec.mode === 'Direct' || spec.consumerEndpoint === undefined
+      ? {}
+      : { consumerEndpoint: spec.consumerEndpoint }),
+    ...(previousEndpoint === undefined ? {} : { previousEndpoint }),
+    strictWireGuard: strict,
+    ...(spec.mode === 'Sampled' ? { sampling: { ratePerMillion: effectiveRatePerMillion(spec) } } : {}),
+    limits: effectiveLimits(spec.limits, classSpec.limits.default, classSpec.limits.maximum),
+    violation: { action: effectiveViolationAction(spec), threshold, windowSeconds },
+    ...(tunnel ? { wireGuard: guest } : {}),
+    cloudInit: spec.cloudInit,
+  });
+}
+
+type PreviousEndpoint = NonNullable<ResolvedPolicy['previousEndpoint']>;
+
+function previousEndpointOf(input: PolicyInput): PreviousEndpoint | undefined {
+  const { spec, before, nowMs } = input;
+  const endpoint = spec.mode === 'Direct' ? undefined : spec.consumerEndpoint;
+  const graceMs = spec.endpointGraceSeconds * 1000;
+  if (endpoint === undefined || graceMs === 0 || before?.consumerEndpoint === undefined) return undefined;
+  const changed = !sameEndpoint(before.consumerEndpoint, endpoint);
+  const candidate = changed ? before.consumerEndpoint : before.previousEndpoint;
+  if (candidate === undefined || sameEndpoint(candidate, endpoint)) return undefined;
+  const latestMs = nowMs + graceMs;
+  const untilMs = changed ? latestMs : Date.parse(before.previousEndpoint?.until ?? '');
+  if (!(untilMs > nowMs) || !classAllows(candidate, input)) return undefined;
+  const until =
+    untilMs > latestMs ? new Date(latestMs).toISOString() : (before.previousEndpoint?.until ?? '');
+  return {
+    address: candidate.address,
+    port: candidate.port,
+    until: changed ? new Date(latestMs).toISOString() : until,
+  };
+}
+
+function classAllows(endpoint: ConsumerEndpoint, { spec, classSpec, clusterRanges }: PolicyInput): boolean {
+  const { address, port } = endpoint;
+  const withThat = { ...spec, consumerEndpoint: { address, port } };
+  return classObjections(withThat, classSpec, clusterRanges).length === 0;
+}
+
+function sameEndpoint(a: ConsumerEndpoint, b: ConsumerEndpoint): boolean {
+  return a.address === b.address && a.port === b.port;
+}

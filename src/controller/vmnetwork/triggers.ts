@@ -1,0 +1,150 @@
+import { cidrContains } from '../../api/v1alpha1/cidr.ts';
+import type { Cidr } from '../../api/v1alpha1/cidr.ts';
+import { keyOf } from '../../kube/resource.ts';
+import type { InformerEvent } from '../../kube/reflector/informer.ts';
+import type { Attachment, HostNode, Network, NetworkClass } from '../kinds.ts';
+import { isMereCount } from './attachment-change.ts';
+import { networksOf } from './attachment-view.ts';
+import type { Fleet } from './fleet.ts';
+import { canonicalJson } from './plan/canonical-json.ts';
+import { selectorKeys } from './selection.ts';
+import type { ReportedVm } from './selection.ts';
+import type { WrittenView } from './written-view.ts';
+
+/*
+ * Which networks does an event touch? Each method names only what has to be looked at anew; what an event does not touch is
+ * not found by walking the fleet but by the indexes. The exception is a change of a class, which is about all of its
+ * networks, and even then new cluster ranges touch only those whose endpoint they decide about.
+ */
+
+export interface Triggers {
+  readonly enqueue: (network: string) => void;
+  readonly enqueueAfter: (network: string, delayMs: number) => void;
+}
+
+/** Changes of mere counts wait this long, so that they share a pass. */
+const COUNTS_AFTER_MS = 60_000;
+/** A network with many attachments hears of them together: this much later for each, at most `LONGEST_GATHER_MS`. */
+const GATHER_MS_EACH = 0.5;
+const GATHER_FROM = 50;
+const LONGEST_GATHER_MS = 2_000;
+
+export class NetworkTriggers {
+  readonly #fleet: Fleet;
+  readonly #networks: WrittenView<Network>;
+  readonly #queue: Triggers;
+
+  constructor(fleet: Fleet, networks: WrittenView<Network>, queue: Triggers) {
+    this.#fleet = fleet;
+    this.#networks = networks;
+    this.#queue = queue;
+  }
+
+  network({ type, object, previous }: InformerEvent<Network>): void {
+    // Our own status or finalizer: the pass that wrote it knew.
+    if (type === 'updated' && this.#networks.isOwn(object)) return;
+    this.#queue.enqueue(keyOf(object));
+    if (type === 'updated' && previous !== undefined && !touchesOthers(previous, object)) return;
+    this.#rivals(object);
+    if (previous !== undefined) this.#rivals(previous);
+  }
+
+  networkClass({ type, object, previous }: InformerEvent<NetworkClass>): void {
+    const all = this.#fleet.parts.networks.byIndex('class', object.metadata.name);
+    const specMoved = type !== 'updated' || canonicalJson(previous?.spec) !== canonicalJson(object.spec);
+    if (specMoved) {
+      for (const network of all) {
+        this.#queue.enqueue(keyOf(network));
+        // Whose VMs its networks may own may have changed.
+        this.#rivals(network);
+      }
+      return;
+    }
+    const before = previous?.status?.clusterRanges ?? [];
+    const after = object.status?.clusterRanges ?? [];
+    const moved = [...difference(before, after), ...difference(after, before)];
+    if (moved.length === 0) return;
+    for (const network of all) {
+      const address = network.spec?.consumerEndpoint?.address;
+      if (address !== undefined && moved.some((range) => cidrContains(range, address))) {
+        this.#queue.enqueue(keyOf(network));
+      }
+    }
+    // A previous endpoint may lie there too; few networks are in their grace at a time.
+    for (const attachment of this.#fleet.parts.attachments.inGrace()) this.#owners(attachment);
+  }
+
+  node({ type, object, previous }: InformerEvent<HostNode>): void {
+    const nodeName = object.metadata.name;
+    if (type !== 'deleted') this.#fleet.appeared(nodeName);
+    const vms = type === 'deleted' ? [] : (object.status?.virtualMachines ?? []);
+    for (const changed of this.#fleet.parts.vms.set(nodeName, vms)) this.#vm(changed);
+    const keyMoved = previous?.status?.sealingKey !== object.status?.sealingKey;
+    if (type !== 'updated' || keyMoved) this.host(nodeName);
+  }
+
+  attachment({ type, object, previous }: InformerEvent<Attachment>): void {
+    const view = this.#fleet.parts.attachments;
+    const isOwn = type !== 'deleted' && view.isOwn(object);
+    view.observed(type, object);
+    // What the pass that wrote it already knew.
+    if (isOwn) return;
+    const delayMs =
+      type === 'updated' && previous !== undefined && isMereCount(previous, object) ? COUNTS_AFTER_MS : 0;
+    for (const network of networksOf(object)) this.#soon(network, delayMs);
+    if (type !== 'deleted') return;
+    // The card is free: whoever waits for it.
+    this.freed({ nodeName: object.spec.nodeName, vmId: object.spec.vm.id });
+  }
+
+  /** A card was freed that no event of the cache tells about. */
+  freed({ nodeName, vmId }: { readonly nodeName: string; readonly vmId: string }): void {
+    const reported = this.#fleet.parts.vms.get(nodeName, vmId);
+    if (reported !== undefined) this.#vm(reported);
+  }
+
+  /** A host became fresh, stale, gone or known. */
+  host(nodeName: string): void {
+    for (const attachment of this.#fleet.parts.attachments.onNode(nodeName)) this.#owners(attachment);
+    for (const reported of this.#fleet.parts.vms.onNode(nodeName)) this.#vm(reported);
+  }
+
+  #vm(reported: ReportedVm): void {
+    for (const { network } of this.#fleet.claimants(reported)) this.#queue.enqueue(keyOf(network));
+    // Also whoever has it and selects it no longer.
+    for (const attachment of this.#fleet.parts.attachments.ofVm(reported.nodeName, reported.vm.id)) {
+      this.#owners(attachment);
+    }
+  }
+
+  /** Networks that select a VM which this one selects, or selected. */
+  #rivals(network: Network): void {
+    for (const reported of this.#fleet.parts.vms.withKeys(selectorKeys(network))) this.#vm(reported);
+  }
+
+  #owners(attachment: Attachment): void {
+    for (const network of networksOf(attachment)) this.#queue.enqueue(network);
+  }
+
+  #soon(network: string, delayMs: number): void {
+    const many = this.#fleet.parts.attachments.countOf(network);
+    const gatherMs = many < GATHER_FROM ? 0 : Math.min(many * GATHER_MS_EACH, LONGEST_GATHER_MS);
+    const waitMs = Math.max(delayMs, gatherMs);
+    if (waitMs === 0) this.#queue.enqueue(network);
+    else this.#queue.enqueueAfter(network, waitMs);
+  }
+}
+
+/** Whether who owns which VM may come out otherwise. */
+function touchesOthers(before: Network, after: Network): boolean {
+  return (
+    before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
+    before.spec?.className !== after.spec?.className ||
+    canonicalJson(before.spec?.selector) !== canonicalJson(after.spec?.selector)
+  );
+}
+
+function difference(a: readonly Cidr[], b: readonly Cidr[]): Cidr[] {
+  const known = new Set(b);
+  return a.filter((range) => !known.has(range));
+}

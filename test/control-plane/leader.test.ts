@@ -1,0 +1,186 @@
+/** Two controllers, each behind a proxy of its own that tells who wrote what and when. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import {
+  isWrite,
+  needsControlPlane,
+  type FaultProxy,
+  type SeenRequest,
+} from '../support/control-plane/index.ts';
+import { poll } from '../support/lab/index.ts';
+import {
+  LEASES,
+  machine,
+  Stage,
+  SYSTEM,
+  type AnyObject,
+  type ControllerProcess,
+} from '../support/scripted-agent/index.ts';
+import { requires } from '../support/skip.ts';
+
+/** Short, to have the test short; the proportions are those of the default. */
+const LEASE_SECONDS = 5;
+/** What a leader without a word is given, and then some for whoever looks. */
+const TAKEN_OVER_WITHIN_MS = 20_000;
+
+interface Lease extends AnyObject {
+  spec: { holderIdentity?: string; leaseTransitions?: number };
+}
+
+interface Contender {
+  readonly controller: ControllerProcess;
+  readonly proxy: FaultProxy;
+}
+
+const needs = needsControlPlane('helm');
+const { describe } = requires(needs);
+
+let stage: Stage;
+let contenders: Contender[];
+let numbered = 0;
+
+beforeAll(async () => {
+  if (needs.met) stage = await Stage.raise();
+});
+
+afterAll(async () => {
+  await stage?.strike();
+});
+
+beforeEach(async () => {
+  numbered += 1;
+  contenders = await Promise.all(['one', 'two'].map((name) => contender(`${name}-${String(numbered)}`)));
+});
+
+afterEach(async () => {
+  // The Lease is given back, so the next two begin at once; one that was killed has ended already.
+  await Promise.all(contenders.map(({ controller }) => controller.end('SIGTERM')));
+  expect(stage.refusals).toEqual([]);
+  expect(stage.witness.doubles).toEqual([]);
+});
+
+async function contender(identity: string): Promise<Contender> {
+  const proxy = await stage.plane.faultProxy();
+  const kubeconfig = await stage.controllerKubeconfig(proxy.url);
+  const flags = [`--lease-seconds=${String(LEASE_SECONDS)}`];
+  return { proxy, controller: await stage.controller({ identity, kubeconfig, flags }) };
+}
+
+async function holder(): Promise<string | undefined> {
+  const lease = await stage.admin.find<Lease>(LEASES, { namespace: SYSTEM, name: 'vmnetwork-controller' });
+  // Behind the underscore stands what tells two runs of one name apart.
+  return lease?.spec.holderIdentity?.split('_')[0];
+}
+
+/** The one that holds the Lease now, and the other. */
+async function leaderAndOther(): Promise<[Contender, Contender]> {
+  const name = await poll('a leader', holder, { deadlineMs: TAKEN_OVER_WITHIN_MS });
+  const leader = contenders.find(({ controller }) => controller.identity === name);
+  const other = contenders.find(({ controller }) => controller.identity !== name);
+  return [leader!, other!];
+}
+
+/** Writes that reached the API server and were done, but for those to the Lease. */
+function writesOf({ proxy }: Contender, sinceMs = 0): SeenRequest[] {
+  return proxy.requests.filter(
+    (request) =>
+      isWrite(request) &&
+      request.resource !== 'leases' &&
+      request.atMs >= sinceMs &&
+      (request.status ?? 0) < 300,
+  );
+}
+
+const told = (requests: readonly SeenRequest[]): string[] =>
+  requests.map(({ verb, path }) => `${verb} ${path}`);
+
+/** A network that becomes ready by whoever leads. */
+async function reconciledBySomebody(deadlineMs?: number): Promise<void> {
+  const namespace = await stage.namespace();
+  const vm = machine(stage.name('vm'));
+  await stage.agent({ machines: [vm] });
+  await stage.network(namespace, 'net', { selector: { names: [vm.name] } });
+  await stage.untilReady(namespace, 'net', deadlineMs);
+}
+
+describe('[K8-4] of two controllers', () => {
+  test('one leads and writes; the other writes nothing; an orderly end hands over at once', async () => {
+    const [leader, other] = await leaderAndOther();
+    await reconciledBySomebody();
+    expect(writesOf(leader).length).toBeGreaterThan(0);
+    expect(told(writesOf(other))).toEqual([]);
+    expect(await leader.controller.leads()).toBe(true);
+    expect(await other.controller.leads()).toBe(false);
+
+    const began = performance.now();
+    expect(await leader.controller.end('SIGTERM')).toBe(0);
+    await poll('the other to lead', async () => (await holder()) === other.controller.identity);
+    expect(performance.now() - began).toBeLessThan(8000);
+    await reconciledBySomebody();
+    expect(writesOf(other).length).toBeGreaterThan(0);
+  }, 60_000);
+
+  test('the other takes over from one that was killed, with no write done twice', async () => {
+    const [leader, other] = await leaderAndOther();
+    await reconciledBySomebody();
+    const killedAt = performance.now();
+    await leader.controller.end('SIGKILL');
+    await reconciledBySomebody(TAKEN_OVER_WITHIN_MS);
+    expect(await holder()).toBe(other.controller.identity);
+    expect(told(writesOf(leader, killedAt))).toEqual([]);
+    // Taking over is no reason to write what is there already.
+    const [first] = writesOf(other);
+    expect(first?.atMs ?? 0).toBeGreaterThan(killedAt);
+    const again = writesOf(other).filter(({ namespace }) => namespace === writesOf(leader)[0]?.namespace);
+    expect(told(again)).toEqual([]);
+  }, 60_000);
+
+  test('one that was stopped past its Lease and goes on writes nothing any more', async () => {
+    const [leader, other] = await leaderAndOther();
+    await reconciledBySomebody();
+    // In the middle of work: there is something that it was about to write.
+    const namespace = await stage.namespace();
+    const vms = Array.from({ length: 200 }, (_, index) =>
+      machine(`stopped-${String(index)}`, { labels: { app: 'wide' } }),
+    );
+    await stage.agent({ machines: vms });
+    await stage.network(namespace, 'wide', { selector: { matchLabels: { app: 'wide' } } });
+    await poll('the leader to be at it', () => leader.proxy.count({ verb: 'create' }) > 20);
+    leader.controller.signal('SIGSTOP');
+    await poll('the other to lead', async () => (await holder()) === other.controller.identity, {
+      deadlineMs: TAKEN_OVER_WITHIN_MS,
+    });
+    await poll('the other to write', () => writesOf(other).length > 0);
+
+    const continuedAt = performance.now();
+    leader.controller.signal('SIGCONT');
+    await stage.untilReady(namespace, 'wide', 30_000);
+    await reconciledBySomebody();
+    expect(told(writesOf(leader, continuedAt))).toEqual([]);
+    // It ends, so that whoever runs it starts it anew, or stands by. It does not lead.
+    expect(await leader.controller.leads()).toBe(false);
+    expect(await holder()).toBe(other.controller.identity);
+    // Each attachment was made once, by one of the two.
+    const made = [leader, other]
+      .flatMap((one) => writesOf(one))
+      .filter(({ verb, resource, namespace: into }) => {
+        return verb === 'create' && resource === 'vmnetworkattachments' && into === namespace;
+      });
+    const born = stage.witness.seen.filter((line) => line.startsWith(`ADDED ${namespace}/`));
+    expect(made.length).toBe(born.length);
+    expect(born.length).toBe(vms.length);
+  }, 90_000);
+
+  test('one that cannot reach the API server lets go before the other may take the Lease', async () => {
+    const [leader, other] = await leaderAndOther();
+    await reconciledBySomebody();
+    // Renewals get nowhere, while everything else passes: nothing but its own clock can stop it.
+    leader.proxy.inject({ do: 'stall' }, { on: ({ resource }) => resource === 'leases' });
+    await poll('the other to lead', async () => (await holder()) === other.controller.identity, {
+      deadlineMs: TAKEN_OVER_WITHIN_MS,
+    });
+    const takenAt = performance.now();
+    await reconciledBySomebody();
+    expect(told(writesOf(leader, takenAt))).toEqual([]);
+    expect(await leader.controller.leads()).toBe(false);
+  }, 60_000);
+});

@@ -1,0 +1,11 @@
+export { accessOf, withToken, type Access } from './access.ts';
+export { ApiClient } from './api-client.ts';
+export { ApiFailure } from './api-failure.ts';
+export { ControllerProcess } from './controller-process.ts';
+export * from './kinds.ts';
+export { machine, uuidOf } from './machine.ts';
+export * from './objects.ts';
+export { ScriptedAgent } from './scripted-agent.ts';
+export { SealingKey } from './sealing-key.ts';
+export { ENDPOINT, Stage, SYSTEM } from './stage.ts';
+export { Witness } from './witness.ts';

@@ -1,0 +1,101 @@
+import { describe, expect, test } from '@jest/globals';
+import { ApiError } from '../../../src/kube/api-error.ts';
+import type { KubeClient } from '../../../src/kube/client.ts';
+import type { Secret } from '../../../src/controller/kinds.ts';
+import { KnownSecrets } from '../../../src/controller/vmnetwork/known-secrets.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { network } from './support/objects.ts';
+
+const KEY = Buffer.alloc(32, 7);
+const SIGNAL = new AbortController().signal;
+
+function secretsOf(answer: () => Secret) {
+  let asked = 0;
+  const get = async () => {
+    asked += 1;
+    return answer();
+  };
+  const clock = new FakeClock();
+  const secrets = new KnownSecrets({ get } as unknown as KubeClient, clock);
+  return { secrets, clock, asked: () => asked };
+}
+
+const withReference = (key = 'psk', generation = 1) =>
+  network('one', { wireGuard: { presharedKeySecretRef: { name: 'tunnel', key } } }, { generation });
+const secret = (value?: string): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'tunnel', namespace: 't', uid: 'u', resourceVersion: '7' },
+  ...(value === undefined ? {} : { data: { psk: Buffer.from(value).toString('base64') } }),
+});
+const refused = (status: number, reason: string) => () => {
+  throw new ApiError(`secrets "tunnel" ${reason}`, { status, reason });
+};
+
+describe('the Secret of a network', () => {
+  test('is not asked for when none is named', async () => {
+    const { secrets, asked } = secretsOf(() => secret());
+    expect(await secrets.look('t/one', network('one'), false, SIGNAL)).toEqual({
+      state: { state: 'none' },
+      key: null,
+    });
+    expect(asked()).toBe(0);
+    expect(secrets.dueInMs('t/one')).toBeNull();
+  });
+
+  test.each<[string, () => Secret, string, RegExp]>([
+    [
+      'missing',
+      refused(404, 'NotFound'),
+      'invalid',
+      /Secret t\/tunnel does not exist\. Put the output of `wg genpsk`/,
+    ],
+    ['without the key', () => secret(), 'invalid', /has no key "psk"/],
+    ['empty', () => secret(''), 'invalid', /has a key "psk" that is empty/],
+    [
+      'too long',
+      () => secret('A'.repeat(1000)),
+      'invalid',
+      /is not 32 bytes in base64 \(it has 1000 bytes\)/,
+    ],
+    ['forbidden', refused(403, 'Forbidden'), 'unreadable', /may not be read by the controller/],
+  ])('that is %s', async (_, answer, state, message) => {
+    const { secrets } = secretsOf(answer);
+    const look = await secrets.look('t/one', withReference(), false, SIGNAL);
+    expect(look.state).toMatchObject({ state, message: expect.stringMatching(message) });
+    expect(look.key).toBeNull();
+    expect(secrets.dueInMs('t/one')).toBe(60_000);
+  });
+
+  test('a name that objects inherit is no key of it', async () => {
+    const { secrets } = secretsOf(() => secret('x'));
+    expect((await secrets.look('t/one', withReference('constructor'), false, SIGNAL)).state.state).toBe(
+      'invalid',
+    );
+  });
+
+  test('the server being away says nothing about the Secret', async () => {
+    const { secrets } = secretsOf(refused(503, 'ServiceUnavailable'));
+    await expect(secrets.look('t/one', withReference(), false, SIGNAL)).rejects.toThrow('ServiceUnavailable');
+  });
+
+  test('is remembered by its version alone, and asked for anew when it has to be', async () => {
+    const { secrets, clock, asked } = secretsOf(() => secret(`${KEY.toString('base64')}\n`));
+    const first = await secrets.look('t/one', withReference(), false, SIGNAL);
+    expect(first).toEqual({ state: { state: 'ok', uid: 'u', resourceVersion: '7' }, key: KEY });
+    expect(await secrets.look('t/one', withReference(), false, SIGNAL)).toEqual({
+      state: first.state,
+      key: null,
+    });
+    expect(asked()).toBe(1);
+    expect((await secrets.look('t/one', withReference(), true, SIGNAL)).key).toEqual(KEY);
+    expect(asked()).toBe(2);
+    await secrets.look('t/one', withReference('psk', 2), false, SIGNAL);
+    expect(asked()).toBe(3);
+    clock.stall(600_000);
+    await secrets.look('t/one', withReference('psk', 2), false, SIGNAL);
+    expect(asked()).toBe(4);
+    const kept = JSON.stringify(secrets);
+    expect(kept).not.toContain(KEY.toString('base64'));
+  });
+});
