@@ -36,7 +36,7 @@ export async function runJest(options: JestOptions): Promise<TestRecord[]> {
       ...options.env,
       [RECORDS_VARIABLE]: records,
       [TIER_VARIABLE]: tier.name,
-      [EACH_TEST_VARIABLE]: tier.inBand ? '1' : '0',
+      [EACH_TEST_VARIABLE]: tier.workers === 1 ? '1' : '0',
     },
   });
   const watched = await watch(child, options, () => readRecords(records)?.complete === true);
@@ -115,7 +115,7 @@ function jestArguments({ projectRoot, tier, files, title }: JestOptions): string
     join(projectRoot, 'node_modules', 'jest', 'bin', 'jest.js'),
     `--reporters=${join(projectRoot, 'scripts', 'testing', 'reporter.ts')}`,
     `--testTimeout=${tier.testTimeoutMs}`,
-    ...(tier.inBand ? ['--runInBand'] : ['--maxWorkers=100%']),
+    ...(tier.workers === 1 ? ['--runInBand'] : [`--maxWorkers=${tier.workers}`]),
     ...(title === undefined ? [] : [`--testNamePattern=${title}`]),
     '--runTestsByPath',
     ...files,

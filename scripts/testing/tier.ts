@@ -5,8 +5,11 @@ export interface Tier {
   /** Folders below test/. Every folder there that holds tests belongs to exactly one tier (a test checks it). */
   folders: readonly string[];
   needsRoot: boolean;
-  /** One file after the other: the files share the machine's network and would measure each other. */
-  inBand: boolean;
+  /**
+   * Files at a time: a number, or a share of the cores. One where they share the machine's network and would measure
+   * each other; more than there are cores where they mostly wait.
+   */
+  workers: number | `${number}%`;
   /** Its files share one kube-apiserver, which is built and started before the first of them. */
   controlPlane?: boolean;
   /** For one test, where the test itself names no other. */
@@ -23,7 +26,7 @@ export const TIERS: readonly Tier[] = [
     name: 'unit',
     folders: ['unit', 'property', 'contract'],
     needsRoot: false,
-    inBand: false,
+    workers: '100%',
     testTimeoutMs: 30 * SECOND,
     deadlineMs: 10 * MINUTE,
   },
@@ -31,7 +34,7 @@ export const TIERS: readonly Tier[] = [
     name: 'native',
     folders: ['native'],
     needsRoot: false,
-    inBand: true,
+    workers: 1,
     testTimeoutMs: 2 * MINUTE,
     deadlineMs: 10 * MINUTE,
   },
@@ -39,7 +42,7 @@ export const TIERS: readonly Tier[] = [
     name: 'kernel',
     folders: ['kernel'],
     needsRoot: true,
-    inBand: true,
+    workers: 1,
     testTimeoutMs: 1 * MINUTE,
     deadlineMs: 20 * MINUTE,
   },
@@ -47,7 +50,7 @@ export const TIERS: readonly Tier[] = [
     name: 'kernels',
     folders: ['kernels'],
     needsRoot: false,
-    inBand: true,
+    workers: 1,
     testTimeoutMs: 1 * MINUTE,
     deadlineMs: 20 * MINUTE,
   },
@@ -55,7 +58,7 @@ export const TIERS: readonly Tier[] = [
     name: 'control-plane',
     folders: ['control-plane'],
     needsRoot: false,
-    inBand: true,
+    workers: 3,
     controlPlane: true,
     testTimeoutMs: 1 * MINUTE,
     deadlineMs: 15 * MINUTE,
@@ -64,7 +67,7 @@ export const TIERS: readonly Tier[] = [
     name: 'e2e',
     folders: ['e2e'],
     needsRoot: true,
-    inBand: true,
+    workers: 1,
     testTimeoutMs: 5 * MINUTE,
     deadlineMs: 25 * MINUTE,
   },

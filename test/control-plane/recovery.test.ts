@@ -73,7 +73,8 @@ function network(namespace: string, vm: number): Promise<Network> {
 const hostHas = (...vms: number[]): Promise<void> => agent.has(vms.map((vm) => machine(`vm-${String(vm)}`)));
 
 /** Requests a second that reach the API server, or would. */
-const rate = (sinceMs: number): number => proxy.count({}, sinceMs) / ((performance.now() - sinceMs) / 1000);
+const rate = (sinceMs: number): number => proxy.count({}, sinceMs) / secondsSince(sinceMs);
+const secondsSince = (sinceMs: number): number => (performance.now() - sinceMs) / 1000;
 
 describe('[ER-3] when the API server', () => {
   test('is killed and away for a while, everything goes on where it was, without a storm', async () => {
@@ -100,7 +101,8 @@ describe('[ER-3] when the API server', () => {
     const [after] = await stage.attachments(namespace, 'net-0');
     expect(after?.metadata.uid).toBe(before?.metadata.uid);
     expect(after?.spec).toEqual(before?.spec);
-    expect(rate(backSince)).toBeLessThan(60);
+    // Everything is listed and renewed at once, and then it is calm: a bare rate would blame a quick recovery.
+    expect(proxy.count({}, backSince)).toBeLessThan(60 + 30 * secondsSince(backSince));
     expect(controller.residentBytes).toBeLessThan(memory + MEMORY_SLACK_BYTES);
   }, 120_000);
 
@@ -132,7 +134,7 @@ describe('[ER-3] when the API server', () => {
       detail: () => `${JSON.stringify(proxy.summary(since))}\n${controller.log.slice(-5000)}`,
     });
     await poll('a few seconds without it', () => performance.now() - since > 5000);
-    expect(rate(since)).toBeLessThan(60);
+    expect(proxy.count({}, since)).toBeLessThan(60 + 30 * secondsSince(since));
     await stage.install();
     await network(namespace, 4);
     await stage.untilReady(namespace, 'net-4', RECOVERED_WITHIN_MS);
@@ -162,7 +164,7 @@ describe('[ER-3] when the API server', () => {
     await network(namespace, 6);
     await stage.untilReady(namespace, 'net-5', RECOVERED_WITHIN_MS);
     await stage.untilReady(namespace, 'net-6', RECOVERED_WITHIN_MS);
-    expect(rate(emptySince)).toBeLessThan(60);
+    expect(proxy.count({}, emptySince)).toBeLessThan(60 + 30 * secondsSince(emptySince));
     expect(controller.residentBytes).toBeLessThan(memory + MEMORY_SLACK_BYTES);
   }, 120_000);
 });

@@ -47,7 +47,12 @@ export function planEvents(
   if (bound?.reason === 'Conflict') warning('Conflict', 'Bind', bound.message);
   const enforced = moved('Enforced');
   if (enforced?.status === 'True') normal('EnforcementVerified', 'Enforce', enforced.message);
-  else if (enforced !== undefined && conditionIn(before, 'Enforced')?.status === 'True') {
+  // Denied is meant: deleted, refused, or without a VM; another Event says which.
+  else if (
+    enforced !== undefined &&
+    enforced.reason !== 'Denied' &&
+    conditionIn(before, 'Enforced')?.status === 'True'
+  ) {
     warning('EnforcementLost', 'Enforce', enforced.message);
   }
   const programmed = conditionIn(after, 'Programmed');

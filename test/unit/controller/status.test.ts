@@ -168,7 +168,7 @@ describe('the Events of a network', () => {
       {},
       { network: network('one', { wireGuard: { strict: false } }) },
       { ...none, removed: 1 },
-      ['Normal Detached', 'Warning DeniedByClass', 'Warning EnforcementLost'],
+      ['Normal Detached', 'Warning DeniedByClass'],
     ],
     [
       'quota',
