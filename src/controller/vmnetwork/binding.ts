@@ -45,6 +45,11 @@ export function boundCondition(network: Network, vms: readonly SelectedVm[]): Pl
   if (lost.length === 0) {
     return { type, status: 'True', reason: 'Bound', message: 'no other network claims these VMs' };
   }
+  if (network.metadata.deletionTimestamp !== undefined) {
+    // It was the older one, and gave them up.
+    const message = 'it is being deleted, and claims no VM any more';
+    return { type, status: 'False', reason: 'NoMatch', message };
+  }
   const shown = lost.slice(0, MOST_NAMED).map(({ vm, nodeName, owner }) => {
     return `VM ${vm.name} on ${nodeName} belongs to ${nameFor(network, owner)}`;
   });

@@ -84,6 +84,12 @@ describe('the owner of a VM', () => {
     expect(foreign.message).not.toMatch(/secret-name|other\//);
   });
 
+  test('one that is being deleted lost nothing to a younger one, it gave up', () => {
+    const bound = boundCondition(leaving, [selected(vm('vm1'), young)]);
+    expect(bound).toMatchObject({ status: 'False', reason: 'NoMatch' });
+    expect(bound.message).not.toMatch(/older|young/);
+  });
+
   test('a thousand conflicts are a short message', () => {
     const many = Array.from({ length: 1000 }, (_, index) => selected(vm(`vm${index}`), old));
     expect(boundCondition(young, many).message).toMatch(/and 997 more/);
