@@ -13,9 +13,12 @@ import {
 
 const REASONS = reasonNumbers();
 
+/** `make acceptance` takes an id in brackets, in any string of a test, for a promise to prove it. */
+const id = (name: string): string => `[${name}]`;
+
 /** A case that is right, as lines to be bent. */
 const RIGHT = [
-  '# [SB-2] A tiny case. RFC 791 3.2.',
+  `# ${id('SB-2')} A tiny case. RFC 791 3.2.`,
   'direction: from-vm',
   'policy: filtered',
   'expect: drop IpFragment',
@@ -30,7 +33,7 @@ const bent = (line: number, ...by: string[]) => RIGHT.toSpliced(line - 1, 1, ...
 describe('one case', () => {
   test('is parsed into policy, circumstances, expectation and bytes', () => {
     const lines = [
-      '# [SB-5] [FS-4] All keys. RFC 768.',
+      `# ${id('SB-5')} ${id('FS-4')} All keys. RFC 768.`,
       '# a second comment',
       '',
       'policy: sampled=1000000 strict quarantined audit foreign previous=alive max-packet=1500',
@@ -47,7 +50,7 @@ describe('one case', () => {
     ];
     expect(parse(lines)).toEqual({
       file: 'cases/tiny.case',
-      title: '[SB-5] [FS-4] All keys. RFC 768.',
+      title: `${id('SB-5')} ${id('FS-4')} All keys. RFC 768.`,
       direction: 'to-vm',
       policy: {
         mode: 'Sampled',
@@ -81,8 +84,8 @@ describe('one case', () => {
 
 describe('what is no case is refused with file, line and remedy', () => {
   test.each([
-    ['no title', bent(1), 1, 'begin with "# [SB-2]'],
-    ['a title without an id', bent(1, '# A tiny case.'), 1, 'begin with "# [SB-2]'],
+    ['no title', bent(1), 1, `begin with "# ${id('SB-2')}`],
+    ['a title without an id', bent(1, '# A tiny case.'), 1, `begin with "# ${id('SB-2')}`],
     ['no direction', bent(2), 4, 'write a line "direction: …"'],
     ['an unknown direction', bent(2, 'direction: out'), 2, 'write from-vm or to-vm'],
     ['no policy', bent(3), 4, 'write a line "policy: …"'],
