@@ -46,7 +46,7 @@ export function judge(
   }
   const spec = parsed.data;
   if (networkClass === undefined) {
-    const message = `spec.className "${spec.className}" names no VMNetworkClass of this cluster. Name one that \`kubectl get vmnetworkclasses\` lists, or ask the provider to make it.`;
+    const message = `spec.className "${spec.className}" names no VMNetworkClass of this cluster. Ask the provider which there are, or to make it.`;
     return { verdict: 'refused', accepted: refusal('ClassNotFound', message) };
   }
   const classSpec = classSpecOf(networkClass);

@@ -12,6 +12,8 @@ export interface ControllerOptions {
   readonly kubeconfig: string;
   readonly identity: string;
   readonly flags?: readonly string[];
+  /** Added to ours. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One run of the real `vmnet-controller`. */
@@ -31,7 +33,8 @@ export class ControllerProcess {
       `--health-address=${this.#health}`,
       ...(options.flags ?? []),
     ]);
-    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...options.env };
+    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#said = (this.#said + text).slice(-KEPT_LOG_CHARACTERS);

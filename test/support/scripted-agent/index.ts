@@ -9,3 +9,4 @@ export { ScriptedAgent } from './scripted-agent.ts';
 export { SealingKey } from './sealing-key.ts';
 export { ENDPOINT, Stage, SYSTEM } from './stage.ts';
 export { Witness } from './witness.ts';
+export { needsFaketime, WallClock } from './wall-clock.ts';

@@ -96,6 +96,7 @@ export class Stage {
       kubeconfig: options.kubeconfig ?? (await this.controllerKubeconfig()),
       // A Lease that it has to make it waits out; where leading is not the matter, there is none.
       flags: options.flags ?? ['--leader-elect=false'],
+      ...(options.env === undefined ? {} : { env: options.env }),
     });
     this.#controllers.push(controller);
     return controller.ready();

@@ -28,8 +28,8 @@ export interface PolicyInput {
  *
  * An endpoint changes in two steps. First the new one is written with the old one beside it, until now + grace; then,
  * at that time, the policy is written again without it. Each time it is asked anew whether the old one may stay: it goes at once when
- * the class has come to forbid it, when the grace was set to 0, and when the clock says that it would stay for longer than
- * the grace of today (a step of the clock, a grace that was shortened).
+ * the class has come to forbid it and when the grace was set to 0; and it never stays for longer than the grace of today, whatever was
+ * written before (a step of the clock, a grace that was shortened).
  */
 export function networkPolicy(input: PolicyInput): ResolvedPolicy {
   const { network, spec, classSpec, tunnel } = input;
