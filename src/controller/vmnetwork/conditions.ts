@@ -34,7 +34,8 @@ export function planConditions(input: ConditionsInput): PlannedCondition[] {
 
 /** Nothing passes, and why; null when something is to be enforced. */
 function nothing({ network, judgement, plan }: ConditionsInput): string | null {
-  if (network.metadata.deletionTimestamp !== undefined) return 'it is being deleted; its VMs are closed before it goes';
+  if (network.metadata.deletionTimestamp !== undefined)
+    return 'it is being deleted; its VMs are closed before it goes';
   if (judgement.verdict === 'refused') return 'the network is refused; nothing passes';
   return plan.desired === 0 ? 'no VM is bound to it' : null;
 }
