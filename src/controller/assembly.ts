@@ -97,7 +97,7 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
   const reconciler = new NetworkReconciler({ client, networks, fleet, secrets, recorder, clock, log });
   const triggers = new NetworkTriggers(fleet, networks, networkQueue);
 
-  attachments.onFree((card) => triggers.freed(card));
+  attachments.onFree((card, by) => triggers.freed(card, by));
   caches.nodes.onEvent((event) => triggers.node(event));
   caches.leases.onEvent(({ type, object }) => {
     if (type === 'deleted') leases.removed(object);

@@ -43,6 +43,9 @@ const REQUEST_IS_OVER_MS = 75_000;
 /** What the cache has not shown after this long is asked for. */
 const CACHE_IS_LATE_MS = 30_000;
 
+/** @param by networks that know already */
+type FreeHandler = (card: Pick<Card, 'nodeName' | 'vmId'>, by: readonly string[]) => void;
+
 type Entry = {
   readonly key: string;
   readonly card: string;
@@ -59,7 +62,7 @@ export class AttachmentView {
   readonly #entries = new Map<string, Entry>();
   readonly #byCard = new Map<string, Set<string>>();
   readonly #byNetwork = new Map<string, Set<string>>();
-  #onFree: (card: Pick<Card, 'nodeName' | 'vmId'>) => void = () => undefined;
+  #onFree: FreeHandler = () => undefined;
 
   constructor(store: Store<Attachment>, clock: Clock) {
     this.#store = store;
@@ -67,7 +70,7 @@ export class AttachmentView {
   }
 
   /** A card that looked taken is not, and no event of the cache will say so. */
-  onFree(handler: (card: Pick<Card, 'nodeName' | 'vmId'>) => void): void {
+  onFree(handler: FreeHandler): void {
     this.#onFree = handler;
   }
 
@@ -156,7 +159,8 @@ export class AttachmentView {
 
   /** The create failed. `certainly`: the server said no; otherwise nobody knows. */
   failed(attachment: Attachment, certainly: boolean): void {
-    if (certainly) this.#free(keyOf(attachment));
+    // Whoever failed is told by its error, and backs off; others may wait for the card.
+    if (certainly) this.#free(keyOf(attachment), networksOf(attachment));
     else this.#put({ ...this.#place(attachment), state: 'doubt', object: null });
   }
 
@@ -250,10 +254,10 @@ export class AttachmentView {
     for (const network of entry.networks) add(this.#byNetwork, network, entry.key);
   }
 
-  #free(key: string): void {
+  #free(key: string, by: readonly string[] = []): void {
     const [nodeName = '', vmId = ''] = this.#entries.get(key)?.card.split('\n') ?? [];
     this.#drop(key);
-    this.#onFree({ nodeName, vmId });
+    this.#onFree({ nodeName, vmId }, by);
   }
 
   #drop(key: string): void {

@@ -51,8 +51,9 @@ export class KnownSecrets {
     const known = this.#known.get(network);
     const isGood = known?.reference === name && known.generation === generation && known.untilMs > nowMs;
     if (known !== undefined && isGood && !mustRead) return { state: known.state, key: null };
-    const look = await this.#read(object, reference, signal);
-    const untilMs = nowMs + (look.state.state === 'ok' ? GOOD_FOR_MS : BAD_FOR_MS);
+    const before = known?.reference === name && !mustRead ? known.state : null;
+    const look = await this.#read(object, reference, before, signal);
+    const untilMs = nowMs + (look.key === null ? BAD_FOR_MS : GOOD_FOR_MS);
     this.#known.set(network, { reference: name, generation, state: look.state, untilMs });
     return look;
   }
@@ -67,9 +68,11 @@ export class KnownSecrets {
     this.#known.delete(network);
   }
 
+  /** @param before what to go on with if the API server cannot say anything now */
   async #read(
     { metadata }: Network,
     reference: { readonly name: string; readonly key: string },
+    before: SecretState | null,
     signal: AbortSignal,
   ): Promise<SecretLook> {
     const namespace = metadata.namespace ?? '';
@@ -83,8 +86,12 @@ export class KnownSecrets {
       secret = await this.#client.get<Secret>(SECRETS, { namespace, name: reference.name }, signal);
     } catch (error) {
       if (isNotFound(error)) return invalid('does not exist');
-      if (!isForbidden(error)) throw error;
-      const message = `${field} may not be read by the controller. Let the provider grant it "get" on secrets.`;
+      if (signal.aborted) throw error;
+      // A kill switch, a refusal, a deletion must not wait for a Secret.
+      if (!isForbidden(error) && before !== null) return { state: before, key: null };
+      const message = isForbidden(error)
+        ? `${field} may not be read by the controller. Let the provider grant it "get" on secrets.`
+        : `${field} cannot be read: the API server fails at it. It is tried again every minute.`;
       return { state: { state: 'unreadable', message }, key: null };
     }
     const entry = Object.hasOwn(secret.data ?? {}, reference.key) ? secret.data?.[reference.key] : undefined;

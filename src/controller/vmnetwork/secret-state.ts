@@ -5,7 +5,7 @@ export type SecretState =
   | { readonly state: 'ok'; readonly uid: string; readonly resourceVersion: string }
   /** It is missing, or no key stands there: the network is refused. */
   | { readonly state: 'invalid'; readonly message: string }
-  /** The controller may not look: what was sealed stays, nothing new is made. */
+  /** The controller may not look, or the server cannot tell: what was sealed stays, nothing new is made. */
   | { readonly state: 'unreadable'; readonly message: string };
 
 export const NO_SECRET: SecretState = { state: 'none' };

@@ -97,10 +97,13 @@ export class NetworkTriggers {
     this.freed({ nodeName: object.spec.nodeName, vmId: object.spec.vm.id });
   }
 
-  /** A card was freed that no event of the cache tells about. */
-  freed({ nodeName, vmId }: { readonly nodeName: string; readonly vmId: string }): void {
+  /** A card was freed that no event of the cache tells about; `by` are networks that know. */
+  freed(
+    { nodeName, vmId }: { readonly nodeName: string; readonly vmId: string },
+    by: readonly string[] = [],
+  ): void {
     const reported = this.#fleet.parts.vms.get(nodeName, vmId);
-    if (reported !== undefined) this.#vm(reported);
+    if (reported !== undefined) this.#vm(reported, by);
   }
 
   /** A host became fresh, stale, gone or known. */
@@ -109,12 +112,11 @@ export class NetworkTriggers {
     for (const reported of this.#fleet.parts.vms.onNode(nodeName)) this.#vm(reported);
   }
 
-  #vm(reported: ReportedVm): void {
-    for (const { network } of this.#fleet.claimants(reported)) this.#queue.enqueue(keyOf(network));
+  #vm(reported: ReportedVm, but: readonly string[] = []): void {
+    const touched = this.#fleet.claimants(reported).map(({ network }) => keyOf(network));
     // Also whoever has it and selects it no longer.
-    for (const attachment of this.#fleet.parts.attachments.ofVm(reported.nodeName, reported.vm.id)) {
-      this.#owners(attachment);
-    }
+    const held = this.#fleet.parts.attachments.ofVm(reported.nodeName, reported.vm.id).flatMap(networksOf);
+    for (const key of [...touched, ...held]) if (!but.includes(key)) this.#queue.enqueue(key);
   }
 
   /** Networks that select a VM which this one selects, or selected. */

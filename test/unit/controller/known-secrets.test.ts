@@ -74,9 +74,32 @@ describe('the Secret of a network', () => {
     );
   });
 
-  test('the server being away says nothing about the Secret', async () => {
-    const { secrets } = secretsOf(refused(503, 'ServiceUnavailable'));
-    await expect(secrets.look('t/one', withReference(), false, SIGNAL)).rejects.toThrow('ServiceUnavailable');
+  test('that the server fails to read stops nothing: what was known holds, and nothing is known anew', async () => {
+    let fails = true;
+    const { secrets, clock } = secretsOf(() =>
+      fails ? refused(500, 'InternalError')() : secret(KEY.toString('base64')),
+    );
+    const look = (mustRead: boolean, generation = 1) =>
+      secrets.look('t/one', withReference('psk', generation), mustRead, SIGNAL);
+    expect((await look(false)).state).toMatchObject({
+      state: 'unreadable',
+      message: expect.stringContaining('tried again every minute'),
+    });
+    expect(secrets.dueInMs('t/one')).toBe(60_000);
+
+    fails = false;
+    clock.stall(60_000);
+    const good = await look(false);
+    fails = true;
+    // The spec moved: the kill switch, perhaps.
+    expect(await look(false, 2)).toEqual({ state: good.state, key: null });
+    expect(secrets.dueInMs('t/one')).toBe(60_000);
+    expect((await look(true, 2)).state.state).toBe('unreadable');
+  });
+
+  test('is not looked at by somebody who is told to stop', async () => {
+    const { secrets } = secretsOf(refused(500, 'InternalError'));
+    await expect(secrets.look('t/one', withReference(), false, AbortSignal.abort())).rejects.toThrow();
   });
 
   test('is remembered by its version alone, and asked for anew when it has to be', async () => {

@@ -176,6 +176,21 @@ describe('two networks, one card', () => {
     await world.converge();
     expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['old']);
   });
+
+  test('a create that the server refuses is tried again by the back-off, not at once', async () => {
+    const world = oneVm();
+    await serveUntil(world, 'create');
+    serve(world, 'create', 'refuse');
+    await settle();
+    const { pending } = world.process.client;
+    for (let turn = 0; turn < 10 && pending.length > 0; turn += 1) {
+      pending[0]?.serve();
+      await settle();
+    }
+    expect(world.process.begin(0)).toBe(false);
+    await world.converge();
+    expect(attachments(world)).toHaveLength(1);
+  });
 });
 
 describe('a network whose finalizer somebody took off', () => {
