@@ -38,7 +38,12 @@ Exit codes:
 
 /** Parses; prints help or the usage error itself and throws CommanderError then. */
 export function parseAgentOptions(argv: readonly string[], version: string, nodeName: string): AgentOptions {
-  const command = new Command('vmnet-agent')
+  return agentCommand(version, nodeName).parse(argv, { from: 'user' }).opts<AgentOptions>();
+}
+
+/** The command line, for whoever writes down what it says of itself. */
+export function agentCommand(version: string, nodeName: string): Command {
+  return new Command('vmnet-agent')
     .description('Enforces VMNetworks on this host, standalone.')
     .version(version)
     .requiredOption('--manifests <dir>', 'folder of the manifests (*.yaml, *.yml, *.json)')
@@ -65,7 +70,6 @@ export function parseAgentOptions(argv: readonly string[], version: string, node
     .showHelpAfterError('See: vmnet-agent --help')
     .addHelpText('after', HELP)
     .exitOverride();
-  return command.parse(argv, { from: 'user' }).opts<AgentOptions>();
 }
 
 /** Exit code for what `parseAgentOptions` threw, or null when it was not about the command line. */

@@ -1,4 +1,3 @@
-import { isNotFound } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Outcome } from '../kube/controller/controller.ts';
 import type { EventRecorder } from '../kube/events/recorder.ts';
@@ -20,8 +19,9 @@ import type {
 } from './kinds.ts';
 import { AttachmentView } from './vmnetwork/attachment-view.ts';
 import { Fleet } from './vmnetwork/fleet.ts';
-import { HostLeases, leaseName } from './vmnetwork/host-leases.ts';
+import { HostLeases } from './vmnetwork/host-leases.ts';
 import { KnownSecrets } from './vmnetwork/known-secrets.ts';
+import { MissingHosts } from './vmnetwork/missing-hosts.ts';
 import { NetworkReconciler } from './vmnetwork/reconciler.ts';
 import { NetworkTriggers } from './vmnetwork/triggers.ts';
 import { VmIndex } from './vmnetwork/vm-index.ts';
@@ -61,23 +61,29 @@ export interface AssemblyPorts {
 /** The controller without what drives it: events of the caches become keys, keys become writes. */
 export interface Assembly {
   readonly attachments: AttachmentView;
+  readonly fleet: Fleet;
   reconcileNetwork(key: string, signal: AbortSignal): Promise<Outcome>;
   reconcileClass(key: string, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
 export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
-  const { client, clock, log, networkQueue, enqueueClass } = ports;
+  const { client, clock, log, networkQueue, enqueueClass, recorder } = ports;
   const networks = new WrittenView<Network>(caches.networks.store, clock);
   const classes = new WrittenView<NetworkClass>(caches.classes.store, clock);
   const attachments = new AttachmentView(caches.attachments.store, clock);
-  const ranges = new RangeKeeper(caches.clusterNodes.store, caches.serviceCidrs?.store ?? null, () => {
-    for (const { metadata } of caches.classes.store.list()) enqueueClass(metadata.name);
+  const ranges = new RangeKeeper({
+    nodes: caches.clusterNodes.store,
+    serviceCidrs: caches.serviceCidrs?.store ?? null,
+    onChange: () => {
+      for (const { metadata } of caches.classes.store.list()) enqueueClass(metadata.name);
+    },
+    log,
   });
-  const clusterRanges = () => ranges.ranges();
+  const clusterRanges = () => ranges.known();
   const leases = new HostLeases({
     clock,
-    ask: (nodeName) => askLease(ports, nodeName),
+    list: async () => (await client.list<Lease>(LEASES, { namespace: ports.namespace }, ports.signal)).items,
     onChange: (node, health) => {
       log[health === 'stale' ? 'info' : 'debug']({ node, health }, 'heard of the agent of a host');
       triggers.host(node);
@@ -90,11 +96,13 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
     vms: new VmIndex(),
     attachments,
     leases,
-    clusterRanges,
+    clusterRanges: () => clusterRanges().ranges,
   });
   const secrets = new KnownSecrets(client, clock);
-  const { recorder } = ports;
-  const reconciler = new NetworkReconciler({ client, networks, fleet, secrets, recorder, clock, log });
+  const missing = new MissingHosts({ client, clock, log });
+  const reconciler = new NetworkReconciler({
+    ...{ client, networks, fleet, missing, secrets, recorder, clock, log },
+  });
   const triggers = new NetworkTriggers(fleet, networks, networkQueue);
 
   attachments.onFree((card, by) => triggers.freed(card, by));
@@ -114,20 +122,10 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
 
   return {
     attachments,
+    fleet,
     reconcileNetwork: (key, signal) => reconciler.reconcile(key, signal),
-    reconcileClass: (key, signal) => reconcileClass(key, { client, classes, clusterRanges, log }, signal),
+    reconcileClass: (key, signal) =>
+      reconcileClass(key, { client, classes, clusterRanges, recorder, log }, signal),
     close: () => leases.close(),
   };
-}
-
-async function askLease(
-  { client, namespace, signal }: AssemblyPorts,
-  nodeName: string,
-): Promise<Lease | null> {
-  try {
-    return await client.get<Lease>(LEASES, { namespace, name: leaseName(nodeName) }, signal);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
 }

@@ -2,6 +2,9 @@ import type { VmNetwork, VmNetworkAttachment, VmNetworkClass, VmNetworkNode } fr
 import { API_VERSION, GROUP, VERSION } from '../api/v1alpha1/group-version.ts';
 import type { KubeObject, ResourceType } from '../kube/resource.ts';
 
+/** Of the leader, and one of each host. */
+export { LEASE as LEASES, type Lease } from '../kube/leader-election/lease.ts';
+
 /** An object as the API server gives it: our spec and status under Kubernetes' own metadata. */
 type InCluster<T> = Omit<T, 'metadata' | 'apiVersion' | 'kind'> & KubeObject;
 
@@ -9,10 +12,6 @@ export type Network = InCluster<VmNetwork>;
 export type NetworkClass = InCluster<VmNetworkClass>;
 export type Attachment = InCluster<VmNetworkAttachment>;
 export type HostNode = InCluster<VmNetworkNode>;
-
-export interface Lease extends KubeObject {
-  spec?: { holderIdentity?: string; renewTime?: string; leaseDurationSeconds?: number };
-}
 
 /** A Kubernetes Node, as far as it tells addresses. */
 export interface ClusterNode extends KubeObject {
@@ -29,17 +28,15 @@ export interface Secret extends KubeObject {
   data?: Record<string, string>;
 }
 
+/** A CustomResourceDefinition, as far as it tells whether it is in force. */
+export interface Definition extends KubeObject {
+  status?: { conditions?: { type: string; status: string }[] };
+}
+
 export const NETWORKS = ours('vmnetworks', 'VMNetwork', true);
 export const CLASSES = ours('vmnetworkclasses', 'VMNetworkClass', false);
 export const ATTACHMENTS = ours('vmnetworkattachments', 'VMNetworkAttachment', true);
 export const HOST_NODES = ours('vmnetworknodes', 'VMNetworkNode', false);
-export const LEASES: ResourceType = {
-  group: 'coordination.k8s.io',
-  version: 'v1',
-  plural: 'leases',
-  kind: 'Lease',
-  namespaced: true,
-};
 export const CLUSTER_NODES: ResourceType = {
   group: '',
   version: 'v1',
@@ -52,6 +49,13 @@ export const SERVICE_CIDRS: ResourceType = {
   version: 'v1',
   plural: 'servicecidrs',
   kind: 'ServiceCIDR',
+  namespaced: false,
+};
+export const DEFINITIONS: ResourceType = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
   namespaced: false,
 };
 export const SECRETS: ResourceType = {
@@ -70,6 +74,12 @@ export const FIELD_MANAGER = 'vmnetwork-controller';
  * so yet. Added and removed by the controller only.
  */
 export const CLOSED_FINALIZER = `${GROUP}/closed`;
+
+/**
+ * Annotation of a VMNetworkAttachment: when the VMNetworkNode of its host was made, the one that was seen last. It proves
+ * that there was one, see `vmnetwork/missing-hosts.ts`.
+ */
+export const HOST_SINCE = `${GROUP}/host-since`;
 
 export { API_VERSION };
 

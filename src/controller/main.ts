@@ -18,6 +18,8 @@ import { runTerm } from './term.ts';
 
 const NAME = 'vmnet-controller';
 const LEASE = 'vmnetwork-controller';
+/** A renewal must not wait for a connection behind the work, or the work costs the term. The second is for when one hangs. */
+const ELECTION_CONNECTIONS = 2;
 /** After a term failed for a reason that nobody foresaw: doubled each time, so that it cannot become a storm. */
 const AFTER_FAILURE = { initialMs: 1_000, longestMs: 60_000, jitter: 0.2 };
 /** A term that held this long was well: the next failure begins at the first pause again. */
@@ -51,12 +53,14 @@ async function serve(options: ControllerOptions, version: string): Promise<void>
   const log = createLogger({ name: NAME, level: options.logLevel });
   const metrics = new Metrics();
   const { kubeconfig, context, namespace, identity } = options;
-  const client = await connect({ kubeconfig, context, userAgent: `${NAME}/${version}`, metrics, clock });
+  const access = { kubeconfig, context, userAgent: `${NAME}/${version}`, metrics, clock };
+  const client = await connect(access);
 
   const leaseDurationMs = options.leaseSeconds * 1000;
   const election = options.leaderElect
     ? leaderElection({
-        ...{ client, namespace, name: LEASE, identity, clock, log, metrics, leaseDurationMs },
+        client: await connect({ ...access, maxConnections: ELECTION_CONNECTIONS }),
+        ...{ namespace, name: LEASE, identity, clock, log, metrics, leaseDurationMs },
         // The shares of client-go: 15, 10 and 2 seconds.
         renewDeadlineMs: (leaseDurationMs * 2) / 3,
         retryPeriodMs: (leaseDurationMs * 2) / 15,

@@ -53,8 +53,12 @@ export interface Surroundings {
 
 /** Parses; prints help or the usage error itself and throws CommanderError then. */
 export function parseControllerOptions(argv: readonly string[], around: Surroundings): ControllerOptions {
-  const { env, hostname, version } = around;
-  const command = new Command('vmnet-controller')
+  return controllerCommand(around).parse(argv, { from: 'user' }).opts<ControllerOptions>();
+}
+
+/** The command line, for whoever writes down what it says of itself. */
+export function controllerCommand({ env, hostname, version }: Surroundings): Command {
+  return new Command('vmnet-controller')
     .description('Binds VMNetworks to the VMs that hosts report.')
     .version(version)
     .option(
@@ -62,8 +66,16 @@ export function parseControllerOptions(argv: readonly string[], around: Surround
       'how to reach the API server; else $KUBECONFIG, else the service account of the pod',
     )
     .option('--context <name>', 'context of the kubeconfig; else its current one')
-    .option('--namespace <name>', 'namespace of the Leases', env['POD_NAMESPACE'] || 'vmnetwork-system')
-    .option('--identity <name>', 'name of this process in the Lease', env['POD_NAME'] || hostname)
+    .option(
+      '--namespace <name>',
+      'namespace of the Leases; else $POD_NAMESPACE',
+      env['POD_NAMESPACE'] || 'vmnetwork-system',
+    )
+    .option(
+      '--identity <name>',
+      'name of this process in the Lease; else $POD_NAME',
+      env['POD_NAME'] || hostname,
+    )
     .addOption(
       new Option('--leader-elect <bool>', 'false only if no other one can run').default(true).argParser(bool),
     )
@@ -91,7 +103,6 @@ export function parseControllerOptions(argv: readonly string[], around: Surround
     .showHelpAfterError('See: vmnet-controller --help')
     .addHelpText('after', HELP)
     .exitOverride();
-  return command.parse(argv, { from: 'user' }).opts<ControllerOptions>();
 }
 
 /** Exit code for what `parseControllerOptions` threw, or null when it was not about the command line. */

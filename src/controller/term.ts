@@ -41,18 +41,30 @@ export interface TermOptions {
 /** How often what the caches should have shown by now is looked for. */
 const LATE_EVERY_MS = 30_000;
 
+/** The API server does not remember what it told in this term: it has to begin anew. */
+export class LostPast extends Error {
+  override readonly name = 'LostPast';
+  constructor() {
+    super('the API server lost its data, or was given older ones back; what it told before is worth nothing');
+  }
+}
+
 /**
  * One term of leadership: fills caches, works until the signal aborts, ends when nothing is under way any more. All state is
  * the term's own. A new leader lists everything after it has the Lease, so it sees whatever the one before it wrote.
+ *
+ * Throws `LostPast` when etcd was restored: of the caches one shows that first, and with what the others still show of a time that never
+ * was nothing true can be planned.
  */
 export async function runTerm(options: TermOptions, signal: AbortSignal): Promise<void> {
   const { client, namespace, workers, clock, log, metrics, recorder } = options;
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
+  const onLostPast = () => ended.abort(new LostPast());
   const follow = <T extends KubeObject>(
     type: ResourceType,
     more: { namespace?: string; indexers?: Record<string, (object: T) => readonly string[]> } = {},
-  ): Informer<T> => informer<T>(client, type, { clock, log, ...more });
+  ): Informer<T> => informer<T>(client, type, { clock, log, onLostPast, ...more });
   const servesServiceCidrs = await isServed(client, SERVICE_CIDRS, signal);
   if (!servesServiceCidrs) {
     log.warn('this API server serves no ServiceCIDRs; deny the service range in deniedDestinations.networks');
@@ -96,6 +108,7 @@ export async function runTerm(options: TermOptions, signal: AbortSignal): Promis
     options.onReady?.();
     running.push(lookForLate(assembly, (key) => networkQueue.enqueue(key), clock, stop));
     await Promise.all([networkQueue.run(stop), classQueue.run(stop)]);
+    if (!signal.aborted) ended.signal.throwIfAborted();
   } finally {
     ended.abort();
     assembly.close();

@@ -61,8 +61,3 @@ export function isTooManyRequests(error: unknown): boolean {
 export function isForbidden(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403;
 }
-
-/** Refused by the schema, by CEL or by an admission policy that says `Invalid`. */
-export function isInvalid(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 422;
-}

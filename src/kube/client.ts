@@ -2,7 +2,8 @@ import type { KubeObject, ObjectRef, ResourceType } from './resource.ts';
 
 /**
  * The API server, typed by the caller: what comes back is trusted to be what the type says, because the server checked
- * it against its schema. Whoever reads objects that others may write with an older schema checks them.
+ * it against its schema. Whoever reads objects that others may write with an older schema checks them. Objects come
+ * without `metadata.managedFields`; nobody else has what was answered.
  *
  * Every method throws `ApiError` for what the server answered, `TransportError` for what kept it from answering, and the
  * reason of its signal when that is aborted. Reads are repeated a few times when the network or the server fails;
@@ -35,12 +36,12 @@ export interface KubeClient {
     object: T,
     options: ApplyOptions & SubresourceOption,
   ): Promise<T>;
-  /** Merge patch (RFC 7386), or JSON patch (RFC 6902) when `type` says so. */
+  /** Merge patch (RFC 7386). */
   patch<T extends KubeObject>(
     type: ResourceType,
     ref: ObjectRef,
     patch: object,
-    options?: PatchOptions,
+    options?: WriteOptions & SubresourceOption,
   ): Promise<T>;
   /** Resolves once the server has taken note; finalizers may keep the object for long after. */
   delete(type: ResourceType, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
@@ -105,13 +106,8 @@ export interface ApplyOptions extends WriteOptions {
   readonly force?: boolean | undefined;
 }
 
-export interface PatchOptions extends WriteOptions, SubresourceOption {
-  readonly type?: 'merge' | 'json' | undefined;
-}
-
 export interface DeleteOptions extends WriteOptions {
   /** Delete only the object of this uid, not a later one of the same name. */
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
-  readonly propagationPolicy?: 'Orphan' | 'Background' | 'Foreground' | undefined;
 }

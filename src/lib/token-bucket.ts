@@ -20,7 +20,10 @@ export class TokenBucket {
     this.#atMs = options.clock.monotonicMs();
   }
 
-  /** Takes a token that may only come later, and says how long to wait for it, ms. Waits add up. */
+  /**
+   * Takes a token that may only come later, and says how long to wait for it, ms. Waits add up without bound: for one that
+   * waits before it asks again.
+   */
   reserveMs(): number {
     this.#refill();
     this.#tokens -= 1;

@@ -245,6 +245,18 @@ describe('a network gets its VMs', () => {
     expect(vmsOf(await stage.attachments(mine, 'net'))).toEqual(['left/of-mine']);
   });
 
+  test('by default those that a host reports in a namespace from there only, however old others are', async () => {
+    const [mine, other] = [await stage.namespace('mine'), await stage.namespace('other')];
+    const [reported, plain] = [machine('reported', { namespace: mine }), machine('plain')];
+    await left.has([reported, plain]);
+    await stage.network(other, 'net', { selector: { names: [reported.name, plain.name] } });
+    await stage.untilReady(other, 'net');
+    await stage.network(mine, 'net', { selector: { names: [reported.name] } });
+    await stage.untilReady(mine, 'net');
+    expect(vmsOf(await stage.attachments(other, 'net'))).toEqual(['left/plain']);
+    expect(vmsOf(await stage.attachments(mine, 'net'))).toEqual(['left/reported']);
+  });
+
   test(`${String(MANY)} at once`, async () => {
     const namespace = await stage.namespace();
     const labels = { fleet: 'yes' };

@@ -60,6 +60,7 @@ describe('what is rendered', () => {
   test('by default', async () => {
     const policies = [
       'class-limits',
+      'class-use',
       'node-events',
       'node-leases',
       'node-objects',
@@ -71,10 +72,12 @@ describe('what is rendered', () => {
         'ClusterRole vmnetwork-agent',
         'ClusterRole vmnetwork-class-view',
         'ClusterRole vmnetwork-controller',
+        'ClusterRole vmnetwork-default-class-use',
         'ClusterRole vmnetwork-tenant-edit',
         'ClusterRole vmnetwork-tenant-view',
         'ClusterRoleBinding vmnetwork-agent',
         'ClusterRoleBinding vmnetwork-controller',
+        'ClusterRoleBinding vmnetwork-default-class-use',
         'Deployment vmnetwork-controller',
         'PodDisruptionBudget vmnetwork-controller',
         'Role vmnetwork-agent',
@@ -93,13 +96,13 @@ describe('what is rendered', () => {
   test.each<[string, Values, (kinds: readonly string[]) => void]>([
     [
       'no guardrails',
-      { guardrails: { enabled: false, classUse: true } },
+      { guardrails: { enabled: false } },
       (kinds) => expect(kinds.filter((kind) => kind.startsWith('Validating'))).toEqual([]),
     ],
     [
-      'the use of classes',
-      { guardrails: { classUse: true } },
-      (kinds) => expect(kinds).toContain('ValidatingAdmissionPolicyBinding vmnetwork-class-use'),
+      'classes that anyone may name',
+      { guardrails: { classUse: false } },
+      (kinds) => expect(kinds.filter((kind) => kind.includes('class-use'))).toEqual([]),
     ],
     [
       'no look at Secrets',
@@ -129,7 +132,7 @@ describe('what is rendered', () => {
       metadata: { name: string };
       spec: { failurePolicy?: string; policyName?: string; validationActions?: string[] };
     }
-    const objects = (await helm.template({ guardrails: { classUse: true } })) as unknown as Policy[];
+    const objects = (await helm.template({})) as unknown as Policy[];
     const policies = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
     const bindings = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
     expect(policies.map(({ spec }) => spec.failurePolicy)).toEqual(policies.map(() => 'Fail'));
@@ -285,15 +288,15 @@ describe('in a cluster', () => {
   });
 
   test('an upgrade changes what the values say', async () => {
-    const values = { defaultClass: { spec: { deniedPorts: [53] } }, guardrails: { classUse: true } };
+    const values = { defaultClass: { spec: { deniedPorts: [53] } }, guardrails: { classUse: false } };
     expect((await install([], values)).code).toBe(0);
     const { body } = await send(cluster.api, get(classPath));
     expect(body).toMatchObject({ spec: { deniedPorts: [53], allowAudit: false } });
-    expect(await verdict(cluster.api, get(`${policies}/vmnetwork-class-use`))).toBe('accepted');
+    expect((await send(cluster.api, get(`${policies}/vmnetwork-class-use`))).status).toBe(404);
     expect(
       (await inCluster.run(['rollback', 'vmnetwork', '1', `--namespace=${SYSTEM_NAMESPACE}`])).code,
     ).toBe(0);
-    expect((await send(cluster.api, get(`${policies}/vmnetwork-class-use`))).status).toBe(404);
+    expect(await verdict(cluster.api, get(`${policies}/vmnetwork-class-use`))).toBe('accepted');
   });
 
   test('an upgrade without the CRDs that it needs is refused with what to run, and that helps', async () => {
@@ -364,7 +367,7 @@ function turned(): Values {
         maximumViolationAction: 'Quarantine',
       },
     },
-    guardrails: { classUse: true, secretAccess: false },
+    guardrails: { classUse: false, secretAccess: false },
     tenants: { aggregate: false, readClasses: true },
   };
 }

@@ -4,6 +4,7 @@ import { needsControlPlane } from '../support/control-plane/index.ts';
 import {
   CLASSES,
   conditionOf,
+  EVENTS,
   machine,
   NODES,
   Stage,
@@ -17,6 +18,15 @@ import { requires } from '../support/skip.ts';
 interface NetworkClass extends AnyObject {
   spec: Record<string, unknown>;
   status?: { clusterRanges?: string[] };
+}
+
+interface Told {
+  reason: string;
+  note?: string;
+}
+
+interface EventList extends AnyObject {
+  items: Told[];
 }
 
 const needs = needsControlPlane('helm');
@@ -132,29 +142,33 @@ describe('a class', () => {
     expect(after).toEqual(before);
   });
 
+  async function join(name: string, addresses: readonly string[], podCIDR: string): Promise<void> {
+    const identity = { apiVersion: 'v1', kind: 'Node', metadata: { name } };
+    const spec = { podCIDR, podCIDRs: [podCIDR] };
+    await stage.admin.create(NODES, { ...identity, spec } as never);
+    const status = { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) };
+    await stage.admin.mergePatch(NODES, { name, subresource: 'status' }, { status });
+  }
+  const rangesOnce = async (className: string, what: string, wanted: (ranges: string[]) => boolean) => {
+    const known = await stage.until<NetworkClass>(what, CLASSES, { name: className }, (one) => {
+      return wanted(one?.status?.clusterRanges ?? []);
+    });
+    return known!.status!.clusterRanges!;
+  };
+
   test('knows the ranges of the cluster, and denies a network that points into a node that joins', async () => {
     const className = stage.name('class');
     await makeClass(className);
-    await stage.until<NetworkClass>('the ranges', CLASSES, { name: className }, (one) => {
-      return one?.status?.clusterRanges?.includes('10.96.0.0/16') === true;
-    });
+    await rangesOnce(className, 'the ranges', (ranges) => ranges.includes('10.96.0.0/16'));
+    const stays = stage.name('node');
+    await join(stays, ['192.0.2.1'], '10.244.3.0/24');
     const address = '192.0.2.77';
     const { namespace } = await networkOf(className, { consumerEndpoint: { address, port: 51900 } });
     await stage.untilReady(namespace, 'net');
 
     const name = stage.name('node');
-    await stage.admin.create(NODES, {
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name },
-      spec: { podCIDR: '10.244.7.0/24', podCIDRs: ['10.244.7.0/24'] },
-    } as never);
-    const status = { addresses: [{ type: 'InternalIP', address }] };
-    await stage.admin.mergePatch(NODES, { name, subresource: 'status' }, { status });
-    const known = await stage.until<NetworkClass>('the new ranges', CLASSES, { name: className }, (one) => {
-      return one?.status?.clusterRanges?.includes(`${address}/32`) === true;
-    });
-    const ranges = known!.status!.clusterRanges!;
+    await join(name, [address], '10.244.7.0/24');
+    const ranges = await rangesOnce(className, 'the new ranges', (all) => all.includes(`${address}/32`));
     expect(ranges).toContain('10.244.7.0/24');
     expect(ranges).toEqual([...new Set(ranges)]);
     await stage.untilCondition(namespace, 'net', 'Accepted', 'False', 'DeniedByClass');
@@ -162,5 +176,50 @@ describe('a class', () => {
 
     await stage.admin.delete(NODES, { name });
     await stage.untilReady(namespace, 'net');
+    await stage.admin.delete(NODES, { name: stays });
+  });
+
+  test('believes a node 32 addresses and a pod range of /16, and says what it left out', async () => {
+    const className = stage.name('class');
+    await makeClass(className);
+    const { namespace } = await networkOf(className);
+    await stage.untilReady(namespace, 'net');
+    const name = stage.name('node');
+    const many = Array.from({ length: 100 }, (_, index) => `198.51.100.${2 * index}`);
+    // The endpoint of everybody else's rentals lies in there.
+    await join(name, many, '128.0.0.0/1');
+    const ranges = await rangesOnce(className, 'its addresses', (all) => all.includes('198.51.100.62/32'));
+    expect(ranges.filter((range) => range.startsWith('198.51.100.'))).toHaveLength(32);
+    expect(ranges).not.toContain('128.0.0.0/1');
+    await stage.until<EventList>('the Event', EVENTS, { namespace: 'default' }, (list) => {
+      const isIt = ({ reason, note = '' }: Told) =>
+        reason === 'RangesLeftOut' && note.includes(`Node ${name}`);
+      return list?.items.some(isIt) === true;
+    });
+    const [network] = await stage.attachments(namespace, 'net');
+    expect(network?.metadata.deletionTimestamp).toBeUndefined();
+    await stage.untilReady(namespace, 'net');
+    await stage.admin.delete(NODES, { name });
+  });
+
+  test('goes on denying what it denied when no node tells an address any more, until one does again', async () => {
+    const className = stage.name('class');
+    await makeClass(className);
+    const [last, next] = [stage.name('node'), stage.name('node')];
+    await join(last, ['192.0.2.90'], '10.244.9.0/24');
+    const before = await rangesOnce(className, 'the node', (all) => all.includes('192.0.2.90/32'));
+    await stage.admin.delete(NODES, { name: last });
+    // One class is looked at after the other: once a new one is told of no node, this one was looked at without one.
+    for (let told = before; told.includes('192.0.2.90/32');) {
+      const probe = stage.name('class');
+      await makeClass(probe);
+      told = await rangesOnce(probe, 'the services', (all) => all.length > 0);
+    }
+    expect(await rangesOnce(className, 'its ranges', () => true)).toEqual(before);
+
+    await join(next, ['192.0.2.91'], '10.244.9.0/24');
+    const after = await rangesOnce(className, 'the next node', (all) => all.includes('192.0.2.91/32'));
+    expect(after).not.toContain('192.0.2.90/32');
+    await stage.admin.delete(NODES, { name: next });
   });
 });

@@ -1,4 +1,4 @@
-/** Two networks that want one VM: the older has it, the younger is told, and nobody ever has it twice. */
+/** Two networks that want one VM: who has it keeps it, else the older gets it, the other is told, and nobody ever has it twice. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { needsControlPlane } from '../support/control-plane/index.ts';
 import {
@@ -7,6 +7,7 @@ import {
   machine,
   NETWORKS,
   Stage,
+  uuidOf,
   type Attachment,
   type Machine,
   type Network,
@@ -179,23 +180,88 @@ describe('of two networks that match one VM', () => {
     expect(await stage.attachments(namespace, 'older')).toEqual([]);
   });
 
-  test('an older one that comes to select the VM takes it over, and one that lets go of it hands it over', async () => {
+  test('an older one that comes to select a VM which the younger has does not get it until that one is gone', async () => {
     const namespace = await stage.namespace();
     const { selector, vm } = await vmOnHost();
     await stage.network(namespace, 'older', { selector: { names: [stage.name('absent')] } });
     await stage.nextSecond();
     await stage.network(namespace, 'younger', { selector });
     await stage.untilReady(namespace, 'younger');
+    const [held] = await stage.attachments(namespace, 'younger');
 
     await stage.edit(namespace, 'older', { selector });
+    const refused = await stage.untilCondition(namespace, 'older', 'Bound', 'False', 'Conflict');
+    expect(conditionOf(refused, 'Bound')?.message).toContain('younger, which holds it or is older');
+    expect(conditionOf(refused, 'Ready')?.status).toBe('False');
+    expect(await stage.attachments(namespace, 'older')).toEqual([]);
+    // The very same attachment, and nobody touched it.
+    const [kept] = await stage.attachments(namespace, 'younger');
+    expect(kept?.metadata).toMatchObject({ uid: held?.metadata.uid, generation: held?.metadata.generation });
+    const younger = await stage.untilReady(namespace, 'younger');
+    expect(conditionOf(younger, 'Bound')?.status).toBe('True');
+
+    await stage.remove(namespace, 'younger');
     await stage.untilReady(namespace, 'older');
+    const [attachment] = await stage.attachments(namespace, 'older');
+    expect(attachment?.spec.vm.name).toBe(vm.name);
+    const closed = lifeOf(`${namespace}/${held!.metadata.name}`).dead;
+    expect(lifeOf(`${namespace}/${attachment!.metadata.name}`).born).toBeGreaterThan(closed);
+  });
+
+  test('one that lets go of a VM hands it over, and does not get it back', async () => {
+    const namespace = await stage.namespace();
+    const { selector } = await vmOnHost();
+    await stage.network(namespace, 'older', { selector });
+    await stage.untilReady(namespace, 'older');
+    await stage.nextSecond();
+    await stage.network(namespace, 'younger', { selector });
     await stage.untilCondition(namespace, 'younger', 'Bound', 'False', 'Conflict');
-    expect(await stage.attachments(namespace, 'younger')).toEqual([]);
 
     await stage.edit(namespace, 'older', { selector: { names: [stage.name('absent')] } });
     await stage.untilReady(namespace, 'younger');
-    const [attachment] = await stage.attachments(namespace, 'younger');
-    expect(attachment?.spec.vm.name).toBe(vm.name);
+    await stage.edit(namespace, 'older', { selector });
+    await stage.untilCondition(namespace, 'older', 'Bound', 'False', 'Conflict');
+    await stage.untilReady(namespace, 'younger');
+    expect(await stage.attachments(namespace, 'older')).toEqual([]);
+  });
+
+  test('a VM that migrates stays with the one that has it', async () => {
+    const namespace = await stage.namespace();
+    const vm = machine(stage.name('vm'), { uuid: uuidOf(stage.name('uuid')) });
+    const [from, to] = await Promise.all([stage.agent({ machines: [vm] }), stage.agent()]);
+    agents.push(from, to);
+    await stage.network(namespace, 'older', { selector: { names: [stage.name('absent')] } });
+    await stage.nextSecond();
+    await stage.network(namespace, 'younger', { selector: { names: [vm.name] } });
+    await stage.untilReady(namespace, 'younger');
+    await stage.edit(namespace, 'older', { selector: { names: [vm.name] } });
+    await stage.untilCondition(namespace, 'older', 'Bound', 'False', 'Conflict');
+
+    await to.has([vm]);
+    await stage.untilAttachments(namespace, 'younger', 'one on each host', (all) => all.length === 2);
+    await from.has([machine(stage.name('vm'))]);
+    const [left] = await stage.untilAttachments(namespace, 'younger', 'one', (all) => all.length === 1);
+    expect(left?.spec.nodeName).toBe(to.nodeName);
+    await stage.untilReady(namespace, 'younger');
+    expect(await stage.attachments(namespace, 'older')).toEqual([]);
+  });
+
+  test('by a label, neither is told which VMs the other tenant has', async () => {
+    const [mine, theirs] = [await stage.namespace('mine'), await stage.namespace('theirs')];
+    const labels = { rack: stage.name('rack') };
+    const names = ['secret-1', 'secret-2'].map((name) => stage.name(name));
+    const agent = await stage.agent({
+      nodeName: stage.name('secret-host'),
+      machines: names.map((name) => machine(name, { labels })),
+    });
+    agents.push(agent);
+    await stage.network(theirs, 'net', { selector: { names } });
+    await stage.untilReady(theirs, 'net');
+    await stage.nextSecond();
+    await stage.network(mine, 'net', { selector: { matchLabels: labels } });
+    const refused = await stage.untilCondition(mine, 'net', 'Bound', 'False', 'Conflict');
+    expect(conditionOf(refused, 'Bound')?.message).toContain('2 of the VMs');
+    expect(JSON.stringify(refused.status)).not.toMatch(/secret/);
   });
 
   test('ten of them, deleted one after the other, never have it at the same time', async () => {

@@ -3,12 +3,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { needsControlPlane } from '../support/control-plane/index.ts';
 import {
   CLASSES,
-  machine,
+  oneHost,
   Stage,
   type Attachment,
   type ControllerProcess,
   type Endpoint,
-  type ScriptedAgent,
 } from '../support/scripted-agent/index.ts';
 import { requires } from '../support/skip.ts';
 
@@ -23,7 +22,6 @@ const { describe } = requires(needs);
 
 let stage: Stage;
 let controller: ControllerProcess;
-const agents: ScriptedAgent[] = [];
 
 beforeAll(async () => {
   if (!needs.met) return;
@@ -36,25 +34,20 @@ afterAll(async () => {
 });
 
 afterEach(async () => {
-  expect(stage.refusals).toEqual([]);
-  expect(stage.witness.doubles).toEqual([]);
-  await Promise.all(agents.splice(0).map((agent) => agent.close()));
+  await stage.closeAgents();
+  expect(stage.complaints).toEqual([]);
 });
 
 async function readyNetwork(graceSeconds: number, more: Record<string, unknown> = {}) {
-  const namespace = await stage.namespace();
-  const vm = machine(stage.name('vm'));
-  const agent = await stage.agent({ machines: [vm] });
-  agents.push(agent);
-  const spec = { consumerEndpoint: FIRST, endpointGraceSeconds: graceSeconds, ...more };
-  await stage.network(namespace, 'net', { ...spec, selector: { names: [vm.name] } });
-  await stage.untilReady(namespace, 'net');
-  const [attachment] = await stage.attachments(namespace, 'net');
+  const host = await oneHost(stage, {
+    ...{ consumerEndpoint: FIRST, endpointGraceSeconds: graceSeconds },
+    ...more,
+  });
   const until = (what: string, wanted: (spec: Attachment['spec']) => boolean) =>
     stage
-      .untilAttachments(namespace, 'net', what, ([one]) => one !== undefined && wanted(one.spec))
+      .untilAttachments(host.namespace, 'net', what, ([one]) => one !== undefined && wanted(one.spec))
       .then(([one]) => one!.spec);
-  return { namespace, agent, attachment: attachment!, until };
+  return { ...host, until };
 }
 
 const is = (endpoint: Endpoint | undefined, wanted: Endpoint): boolean =>

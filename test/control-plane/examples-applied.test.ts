@@ -1,25 +1,24 @@
 /** Every manifest of examples/, as a reader would try it: kubectl apply, kubectl wait. Only the hosts are played. */
-import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import {
+  EXAMPLE_FILES,
+  EXAMPLES_FOLDER,
+  exampleObjects,
+  secretCommands,
+} from '../support/api-cases/example-files.ts';
 import { needsControlPlane } from '../support/control-plane/index.ts';
+import { mustRun } from '../support/lab/index.ts';
+import { executable } from '../support/requirement.ts';
 import {
   conditionOf,
   machine,
   NETWORKS,
-  SECRETS,
   Stage,
-  type AnyObject,
   type Machine,
   type Network,
 } from '../support/scripted-agent/index.ts';
 import { requires } from '../support/skip.ts';
-
-const FOLDER = join(import.meta.dirname, '../../examples');
-const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
-/** What a network in an example is allowed to need beside itself: a Secret for the key that it names. */
-const PRESHARED_KEY = Buffer.alloc(32, 7).toString('base64');
 
 interface Selector {
   names?: string[];
@@ -29,13 +28,17 @@ interface Selector {
 }
 
 const needs = needsControlPlane('kubectl', 'helm');
-const { describe: describeExamples } = requires(needs);
+const needsWg = executable('wg');
+const { describe: describeExamples } = requires(needs, needsWg);
+
+/** With what OpenShift adds: an ownerReference that blocks the deletion of its owner needs a right that our roles do not give. */
+const ADMISSION = '--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement';
 
 let stage: Stage;
 
 beforeAll(async () => {
-  if (!needs.met) return;
-  stage = await Stage.raise();
+  if (!needs.met || !needsWg.met) return;
+  stage = await Stage.raise({ apiServerFlags: [ADMISSION] });
   await stage.controller();
 });
 
@@ -44,15 +47,8 @@ afterAll(async () => {
 });
 
 afterEach(() => {
-  expect(stage?.refusals ?? []).toEqual([]);
-  expect(stage?.witness.doubles ?? []).toEqual([]);
+  expect(stage.complaints).toEqual([]);
 });
-
-function documentsOf(file: string): AnyObject[] {
-  return parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map(
-    (document) => document.toJS() as AnyObject,
-  );
-}
 
 /** One VM for each name and uuid of a selector, or one with its labels; of the namespace of its network. */
 function machinesFor(
@@ -66,37 +62,30 @@ function machinesFor(
   });
 }
 
-async function provideSecret(namespace: string, spec: Network['spec']): Promise<void> {
-  const { presharedKeySecretRef: ref } = (spec['wireGuard'] ?? {}) as {
-    presharedKeySecretRef?: { name: string; key: string };
-  };
-  if (ref === undefined || (await stage.admin.find(SECRETS, { namespace, name: ref.name })) !== null) return;
-  const secret = {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: ref.name, namespace },
-    stringData: { [ref.key]: PRESHARED_KEY },
-  };
-  await stage.admin.create(SECRETS, secret);
+/** As its reader types it, but with the kubectl and the cluster of the test. */
+function type(command: string): Promise<string> {
+  const { kubectlProgram, adminKubeconfig } = stage.plane;
+  const script = `set -euo pipefail; kubectl() { "$KUBECTL" "$@"; }; ${command}`;
+  const env = { ...process.env, KUBECTL: kubectlProgram, KUBECONFIG: adminKubeconfig };
+  return mustRun(['bash', '-c', script], { env });
 }
 
 describeExamples('[K8-1] examples', () => {
   // Kinds of other projects (a VirtualMachine, say) are for clusters that have them.
-  const ours = FILES.filter((file) =>
-    documentsOf(file).every(({ apiVersion }) => /^(vmnetwork\.io\/.*|v1)$/.test(apiVersion ?? '')),
+  const ours = EXAMPLE_FILES.filter((file) =>
+    exampleObjects(file).every(({ apiVersion }) => apiVersion.startsWith('vmnetwork.io/')),
   );
 
   test('are all tried', () => {
-    expect(ours).toEqual(FILES);
+    expect(ours).toEqual(EXAMPLE_FILES);
   });
 
   test.each(ours)('%s is applied, reconciled, and `kubectl wait` returns', async (file) => {
-    const networks = documentsOf(file).filter(({ kind }) => kind === 'VMNetwork') as Network[];
+    const networks = exampleObjects<Network>(file).filter(({ kind }) => kind === 'VMNetwork');
     const hosts = new Map<string, Machine[]>();
     for (const { metadata, spec } of networks) {
       const { namespace = 'default' } = metadata;
       await stage.plane.ensureNamespace(namespace);
-      await provideSecret(namespace, spec);
       const selector = spec['selector'] as Selector;
       const host = selector.nodeName || 'host-of-the-examples';
       hosts.set(host, [...(hosts.get(host) ?? []), ...machinesFor(selector, namespace)]);
@@ -105,7 +94,8 @@ describeExamples('[K8-1] examples', () => {
       [...hosts].map(([nodeName, machines]) => stage.agent({ nodeName, machines })),
     );
 
-    const path = join(FOLDER, file);
+    for (const { command } of secretCommands(file)) expect(await type(command)).toContain('created');
+    const path = join(EXAMPLES_FOLDER, file);
     await stage.plane.mustKubectl(['apply', '-f', path]);
     for (const { metadata } of networks) {
       const { name, namespace = 'default' } = metadata;

@@ -69,8 +69,7 @@ afterEach(async () => {
   for (const name of alive) await stage.remove(namespace, name);
   await proxy.close();
   await agent.close();
-  expect(stage.refusals).toEqual([]);
-  expect(stage.witness.doubles).toEqual([]);
+  expect(stage.complaints).toEqual([]);
 });
 
 /** Each is done for five seconds; returns what ends it. */

@@ -9,7 +9,7 @@ import {
   classObjections,
   vmNetworkClassSchema,
   vmNetworkSchema,
-  type ClassObjection,
+  type Objection,
 } from '../../src/api/v1alpha1/index.ts';
 import { needsControlPlane } from '../support/control-plane/index.ts';
 import { poll } from '../support/lab/index.ts';
@@ -121,7 +121,7 @@ const networks = fc
     };
   });
 
-const sentence = ({ field, value, message, remedy }: ClassObjection): string =>
+const sentence = ({ field, value, message, remedy }: Objection): string =>
   `${field}: ${value} ${message}. ${remedy}`;
 
 test('[K8-2] admission and the agents judge alike', async () => {

@@ -1,5 +1,5 @@
 /** A network goes only when its hosts have closed; and what somebody else does to its objects is put right. */
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import { needsControlPlane, type FaultProxy, type SeenRequest } from '../support/control-plane/index.ts';
 import { poll } from '../support/lab/index.ts';
 import {
@@ -22,7 +22,7 @@ const IDLE_MS = 5000;
 const LEASE_SECONDS = 5;
 
 const needs = needsControlPlane('kubectl', 'helm');
-const { describe } = requires(needs);
+const { describe, test } = requires(needs);
 
 let stage: Stage;
 let proxy: FaultProxy;
@@ -126,6 +126,19 @@ describe('deleting a network', () => {
     expect(next?.metadata.uid).not.toBe(attachment.metadata.uid);
     expect(next?.metadata.ownerReferences?.[0]?.uid).toBe(made.metadata.uid);
   });
+});
+
+test('a VM that was started anew keeps its attachment, whatever its host calls the card now', async () => {
+  const { namespace, agent, attachment, place } = await readyNetwork();
+  const vm = machine(attachment.spec.vm.name);
+  expect(attachment.spec.interface).toEqual({ mac: vm.interfaces[0]!.mac });
+  await agent.has([{ ...vm, interfaces: vm.interfaces.map((card) => ({ ...card, name: 'vnet7' })) }]);
+  const now = await stage.until<Attachment>('its new name', ATTACHMENTS, place, (one) => {
+    return one?.status?.interface?.name === 'vnet7';
+  });
+  expect(now?.metadata.uid).toBe(attachment.metadata.uid);
+  expect(now?.metadata.generation).toBe(attachment.metadata.generation);
+  await stage.untilReady(namespace, 'net');
 });
 
 describe('what others do', () => {

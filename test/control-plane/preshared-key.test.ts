@@ -10,6 +10,7 @@ import {
   SECRETS,
   Stage,
   SYSTEM,
+  VM_NODES,
   type AnyObject,
   type Attachment,
   type ScriptedAgent,
@@ -138,6 +139,34 @@ describe('a pre-shared key', () => {
       expect(attachment.spec.hash !== former.spec.hash).toBe(isMoved);
     }
     await stage.untilReady(namespace, 'net');
+  });
+
+  test('waits for a host that publishes no sealing key: enforced, neither provisioned nor Ready until it does', async () => {
+    const namespace = await stage.namespace();
+    await secret(namespace, newKey());
+    const vm = machine(stage.name('vm'));
+    const host = await stage.agent({ machines: [vm] });
+    agents.push(host);
+    const place = { name: host.nodeName, subresource: 'status' } as const;
+    await stage.admin.mergePatch(VM_NODES, place, { status: { sealingKey: null } });
+    const wireGuard = {
+      peerPublicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=',
+      presharedKeySecretRef: { name: 'psk', key: 'psk' },
+    };
+    await stage.network(namespace, 'net', { wireGuard, selector: { names: [vm.name] } });
+    // The agent sees a policy without a tunnel, and says NotRequested.
+    await stage.untilCondition(namespace, 'net', 'Enforced', 'True', 'Verified');
+    const waiting = await stage.untilCondition(namespace, 'net', 'GuestProvisioned', 'False', 'Pending');
+    expect(conditionOf(waiting, 'GuestProvisioned')?.message).toContain(`VMNetworkNode ${host.nodeName}`);
+    const ready = await stage.untilCondition(namespace, 'net', 'Ready', 'False', 'NotReady');
+    expect(conditionOf(ready, 'Ready')?.message).toBe('see GuestProvisioned');
+    const [keyless] = await stage.attachments(namespace, 'net');
+    const said = keyless?.status?.conditions?.find(({ type }) => type === 'GuestProvisioned');
+    expect(said).toMatchObject({ status: 'False', reason: 'NotRequested' });
+
+    await host.changeKey();
+    const provisioned = await stage.untilReady(namespace, 'net');
+    expect(conditionOf(provisioned, 'GuestProvisioned')).toMatchObject({ status: 'True' });
   });
 
   test('is not sealed again while nothing changes', async () => {

@@ -75,13 +75,13 @@ afterAll(() => guarded?.stop());
 describeCluster('the controller', () => {
   test.each(
     titled([
-      ['get list watch update patch', 'vmnetwork.io/vmnetworks'],
-      ['get update patch', 'vmnetwork.io/vmnetworks/status'],
-      ['update', 'vmnetwork.io/vmnetworks/finalizers'],
-      ['get list watch create update patch delete', 'vmnetwork.io/vmnetworkattachments'],
-      ['get', 'vmnetwork.io/vmnetworkattachments/status'],
+      ['get list watch update', 'vmnetwork.io/vmnetworks'],
+      ['update', 'vmnetwork.io/vmnetworks/status'],
+      ['', 'vmnetwork.io/vmnetworks/finalizers'],
+      ['get list watch create update delete', 'vmnetwork.io/vmnetworkattachments'],
+      ['', 'vmnetwork.io/vmnetworkattachments/status'],
       ['get list watch', 'vmnetwork.io/vmnetworkclasses'],
-      ['get update patch', 'vmnetwork.io/vmnetworkclasses/status'],
+      ['update', 'vmnetwork.io/vmnetworkclasses/status'],
       ['get list watch', 'vmnetwork.io/vmnetworknodes'],
       ['', 'vmnetwork.io/vmnetworknodes/status'],
       ['get list watch', '/nodes'],
@@ -95,7 +95,7 @@ describeCluster('the controller', () => {
       ['', 'coordination.k8s.io/leases', 'kube-system'],
       ['get list watch create', 'coordination.k8s.io/leases', SYSTEM_NAMESPACE, 'node.node-a'],
       [
-        'get list watch create update patch',
+        'get list watch create update',
         'coordination.k8s.io/leases',
         SYSTEM_NAMESPACE,
         'vmnetwork-controller',
@@ -103,6 +103,7 @@ describeCluster('the controller', () => {
       ['', '/pods'],
       ['', '/serviceaccounts/token', SYSTEM_NAMESPACE],
       ['', 'apiextensions.k8s.io/customresourcedefinitions'],
+      ['get', 'apiextensions.k8s.io/customresourcedefinitions', ANYWHERE, 'vmnetworknodes.vmnetwork.io'],
       ['', 'admissionregistration.k8s.io/validatingadmissionpolicies'],
       ['', 'rbac.authorization.k8s.io/clusterroles'],
     ]),

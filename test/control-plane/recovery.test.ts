@@ -1,10 +1,9 @@
-/** The API server goes away, comes back, or comes back with nothing; definitions are deleted under a running controller. */
+/** The API server goes away, comes back, or comes back with nothing. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { needsControlPlane, type FaultProxy } from '../support/control-plane/index.ts';
 import { poll } from '../support/lab/index.ts';
 import {
   ApiFailure,
-  CRDS,
   machine,
   NAMESPACES,
   Stage,
@@ -118,27 +117,6 @@ describe('[ER-3] when the API server', () => {
     stage.plane.thawApiServer();
     await hostHas(2);
     await stage.untilReady(namespace, 'net-2', RECOVERED_WITHIN_MS);
-  }, 120_000);
-
-  test('loses a definition, the controller waits for it, and does its work when it is back', async () => {
-    const namespace = await stage.namespace();
-    const name = 'vmnetworks.vmnetwork.io';
-    await hostHas(3, 4);
-    await network(namespace, 3);
-    await stage.untilReady(namespace, 'net-3');
-    const since = performance.now();
-    // Deleting a definition deletes its objects first; their finalizers are the controller's to remove.
-    await stage.admin.delete(CRDS, { name });
-    await poll('the definition to be gone', async () => (await stage.admin.find(CRDS, { name })) === null, {
-      deadlineMs: 30_000,
-      detail: () => `${JSON.stringify(proxy.summary(since))}\n${controller.log.slice(-5000)}`,
-    });
-    await poll('a few seconds without it', () => performance.now() - since > 5000);
-    expect(proxy.count({}, since)).toBeLessThan(60 + 30 * secondsSince(since));
-    await stage.install();
-    await network(namespace, 4);
-    await stage.untilReady(namespace, 'net-4', RECOVERED_WITHIN_MS);
-    await stage.untilAttachments(namespace, 'net-3', 'none', (all) => all.length === 0);
   }, 120_000);
 
   test('comes back with nothing at all, what is applied anew is reconciled anew', async () => {

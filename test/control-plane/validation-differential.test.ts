@@ -1,7 +1,6 @@
 /** Generated objects before both judges: the API server and our own reader accept the same, and fill in the same defaults. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { join } from 'node:path';
 import { crdSchema } from '../support/api-cases/crd-schemas.ts';
 import { fullObject, type Kind } from '../support/api-cases/full-objects.ts';
 import { bentSpec, withoutNulls } from '../support/api-cases/generated-specs.ts';
@@ -17,7 +16,7 @@ let namespace: string;
 describeCluster('generated objects', () => {
   beforeAll(async () => {
     lease = await anyCluster();
-    await lease.cluster.installCrds(join(import.meta.dirname, '../../crds'));
+    await lease.cluster.installCrds();
     namespace = await lease.cluster.inNamespace('generated');
   }, 120_000);
   afterAll(() => lease.release());

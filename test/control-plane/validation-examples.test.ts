@@ -1,13 +1,11 @@
 /** The examples before the API server, as the README tells to apply them; who owns which field is kept. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { EXAMPLE_FILES, EXAMPLES_FOLDER } from '../support/api-cases/example-files.ts';
 import { networkWith } from '../support/api-cases/network-cases.ts';
 import { anyCluster, needsControlPlane, type Lease } from '../support/control-plane/index.ts';
 import { requires } from '../support/skip.ts';
 
-const FOLDER = join(import.meta.dirname, '../../examples');
-const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 const NAMESPACES = ['tenant-a', 'tenant-b', 'tenant-c'];
 
 const { describe: describeCluster } = requires(needsControlPlane('kubectl'));
@@ -18,17 +16,20 @@ let namespace: string;
 describeCluster('examples', () => {
   beforeAll(async () => {
     lease = await anyCluster();
-    await lease.cluster.installCrds(join(import.meta.dirname, '../../crds'));
+    await lease.cluster.installCrds();
     for (const name of NAMESPACES) await lease.cluster.ensureNamespace(name);
     namespace = await lease.cluster.inNamespace('owners');
   }, 120_000);
   afterAll(() => lease.release());
 
-  test.each(FILES)('[K8-1] %s is accepted by server-side apply, with strict validation', async (file) => {
-    const how = ['--server-side', '--field-manager=rental-desk', '--validate=strict', '--dry-run=server'];
-    const said = await lease.cluster.mustKubectl(['apply', ...how, '-f', join(FOLDER, file)]);
-    expect(said).toContain('serverside-applied (server dry run)');
-  });
+  test.each(EXAMPLE_FILES)(
+    '[K8-1] %s is accepted by server-side apply, with strict validation',
+    async (file) => {
+      const how = ['--server-side', '--field-manager=rental-desk', '--validate=strict', '--dry-run=server'];
+      const said = await lease.cluster.mustKubectl(['apply', ...how, '-f', join(EXAMPLES_FOLDER, file)]);
+      expect(said).toContain('serverside-applied (server dry run)');
+    },
+  );
 
   const applied = (manager: string, spec: Record<string, unknown>, ...more: string[]) => {
     const object = { ...networkWith({}), metadata: { name: 'shared', namespace }, spec };

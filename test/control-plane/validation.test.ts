@@ -3,7 +3,6 @@
  * and our own reader has to say the same of both.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { join } from 'node:path';
 import { changed, type Changes } from '../support/api-cases/change.ts';
 import { crdSchema, KINDS, messagesOf } from '../support/api-cases/crd-schemas.ts';
 import { CROSS_FIELD_RULES, TRANSITION_RULES } from '../support/api-cases/cross-field-rules.ts';
@@ -70,7 +69,7 @@ async function stored(kind: Kind): Promise<ApiObject> {
 describeCluster('[K8-2] what the API server refuses', () => {
   beforeAll(async () => {
     lease = await anyCluster();
-    await lease.cluster.installCrds(join(import.meta.dirname, '../../crds'));
+    await lease.cluster.installCrds();
     namespace = await lease.cluster.inNamespace('validation');
   }, 120_000);
   afterAll(async () => {

@@ -4,8 +4,8 @@ import { needsControlPlane } from '../support/control-plane/index.ts';
 import { poll } from '../support/lab/index.ts';
 import {
   LEASES,
-  machine,
   needsFaketime,
+  oneHost,
   Stage,
   SYSTEM,
   WallClock,
@@ -45,8 +45,7 @@ afterAll(async () => {
 
 afterEach(() => {
   clock.set(0);
-  expect(stage.refusals).toEqual([]);
-  expect(stage.witness.doubles).toEqual([]);
+  expect(stage.complaints).toEqual([]);
 });
 
 const lease = (): Promise<Lease | null> =>
@@ -64,38 +63,26 @@ async function setAhead(seconds: number): Promise<void> {
   await poll(`a renewal by a clock ${String(seconds)} s ahead`, near, { deadlineMs: 10_000 });
 }
 
-async function readyNetwork(namespace: string, graceSeconds: number): Promise<Attachment> {
-  const vm = machine(stage.name('vm'));
-  await stage.agent({ machines: [vm] });
-  const selector = { names: [vm.name] };
-  await stage.network(namespace, vm.name, { selector, endpointGraceSeconds: graceSeconds });
-  await stage.untilReady(namespace, vm.name);
-  const [attachment] = await stage.attachments(namespace, vm.name);
-  return attachment!;
-}
-
 describe('a wall clock that is set', () => {
   test('[ER-3] ahead and back takes the lead from nobody, and no host for dead', async () => {
-    const namespace = await stage.namespace();
-    const before = await readyNetwork(namespace, 0);
-    const name = before.spec.policy.network;
+    const { namespace, attachment: before } = await oneHost(stage);
     const held = await lease();
     await setAhead(HOURS);
     // Its hosts' renewals are two hours old by that clock.
-    await readyNetwork(namespace, 0);
+    await oneHost(stage);
     await setAhead(0);
     // And now its own past lies in the future.
-    await readyNetwork(namespace, 0);
+    await oneHost(stage);
 
     const after = await lease();
     expect(after?.spec.holderIdentity).toBe(held?.spec.holderIdentity);
     expect(after?.spec.leaseTransitions).toBe(held?.spec.leaseTransitions);
     expect(await controller.leads()).toBe(true);
-    const [attachment] = await stage.attachments(namespace, name);
+    const [attachment] = await stage.attachments(namespace, 'net');
     expect(attachment?.spec).toEqual(before.spec);
     expect(attachment?.metadata.uid).toBe(before.metadata.uid);
     expect(controller.log).not.toContain('"health":"stale"');
-    await stage.untilReady(namespace, name);
+    await stage.untilReady(namespace, 'net');
   });
 
   test.each([
@@ -104,17 +91,16 @@ describe('a wall clock that is set', () => {
   ])(
     '%s in the middle of a grace does not make it longer than twice what was asked for',
     async (_, from, to) => {
-      const namespace = await stage.namespace();
       await setAhead(from);
-      const name = (await readyNetwork(namespace, GRACE_SECONDS)).spec.policy.network;
-      await stage.edit(namespace, name, { consumerEndpoint: SECOND });
+      const { namespace } = await oneHost(stage, { endpointGraceSeconds: GRACE_SECONDS });
+      await stage.edit(namespace, 'net', { consumerEndpoint: SECOND });
       const withOld = ([one]: Attachment[]): boolean => one?.spec.policy.previousEndpoint !== undefined;
-      await stage.untilAttachments(namespace, name, 'the old endpoint beside the new one', withOld);
+      await stage.untilAttachments(namespace, 'net', 'the old endpoint beside the new one', withOld);
       const since = performance.now();
       clock.set(to);
-      await stage.untilAttachments(namespace, name, 'the old one dropped', (all) => !withOld(all));
+      await stage.untilAttachments(namespace, 'net', 'the old one dropped', (all) => !withOld(all));
       expect(performance.now() - since).toBeLessThan(2 * GRACE_SECONDS * 1000 + 2000);
-      await stage.untilReady(namespace, name);
+      await stage.untilReady(namespace, 'net');
     },
   );
 });

@@ -3,7 +3,10 @@ import { GROUP } from '../v1alpha1/group-version.ts';
 import { customResourceDefinition } from './custom-resource-definition.ts';
 import { RESOURCES } from './resources.ts';
 
-/** Every file of crds/: name -> text. Deterministic, so that a test can compare it with what is checked in. */
+/**
+ * Every file of crds/: name -> text. Deterministic, so that a test can compare it with what is checked in. Each begins a
+ * document, so `cat crds/*.yaml` is a stream of them.
+ */
 export function renderCrds(): Map<string, string> {
   return new Map(
     RESOURCES.map((resource) => {
@@ -16,7 +19,7 @@ export function renderCrds(): Map<string, string> {
       });
       return [
         `${GROUP}_${resource.plural}.yaml`,
-        `# Generated from src/api by scripts/generate-crds.ts; do not edit.\n${yaml}`,
+        `---\n# Generated from src/api by scripts/generate-crds.ts; do not edit.\n${yaml}`,
       ];
     }),
   );

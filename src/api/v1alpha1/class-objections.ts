@@ -5,8 +5,8 @@ import { VIOLATION_ACTIONS, effectiveViolationAction } from './violation.ts';
 import type { VmNetworkClassSpec } from './vm-network-class-spec.ts';
 import type { VmNetworkSpec } from './vm-network-spec.ts';
 
-/** Something that a network asks for and its class forbids. */
-export interface ClassObjection {
+/** Something that a network asks for and may not have, or cannot, with its way out. */
+export interface Objection {
   /** Path of the field in the VMNetwork: `spec.mode`. */
   readonly field: string;
   readonly value: string;
@@ -29,7 +29,7 @@ export function classObjections(
   spec: VmNetworkSpec,
   classSpec: VmNetworkClassSpec,
   clusterRanges: readonly Cidr[] = [],
-): ClassObjection[] {
+): Objection[] {
   return [
     ...modeObjections(spec, classSpec),
     ...endpointObjections(spec, classSpec, clusterRanges),
@@ -37,8 +37,8 @@ export function classObjections(
   ];
 }
 
-function modeObjections(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): ClassObjection[] {
-  const objections: ClassObjection[] = [];
+function modeObjections(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): Objection[] {
+  const objections: Objection[] = [];
   if (!classSpec.allowedModes.includes(spec.mode)) {
     const allowed = classSpec.allowedModes.join(', ');
     objections.push(
@@ -64,7 +64,7 @@ function endpointObjections(
   spec: VmNetworkSpec,
   classSpec: VmNetworkClassSpec,
   clusterRanges: readonly Cidr[],
-): ClassObjection[] {
+): Objection[] {
   const endpoint = spec.consumerEndpoint;
   if (endpoint === undefined) return [];
   const { deniedDestinations } = classSpec;
@@ -74,7 +74,7 @@ function endpointObjections(
     ...(deniedDestinations.privateRanges ? PRIVATE_RANGES : []),
     ...(deniedDestinations.sharedRange ? [SHARED_RANGE] : []),
   ];
-  const objections: ClassObjection[] = [];
+  const objections: Objection[] = [];
   const network = denied.find((range) => parseCidr(range) !== null && cidrContains(range, endpoint.address));
   if (network !== undefined) {
     const remedy = 'Name an endpoint outside of that network, or ask the provider for another class.';
@@ -90,7 +90,7 @@ function endpointObjections(
   return objections;
 }
 
-function limitObjections(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): ClassObjection[] {
+function limitObjections(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): Objection[] {
   return LIMIT_FIELDS.flatMap((field) => {
     const most = classSpec.limits.maximum[field];
     const value = spec.limits[field];
@@ -101,6 +101,6 @@ function limitObjections(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): Cl
   });
 }
 
-function forbidden(field: string, value: string, message: string, remedy: string): ClassObjection {
+function forbidden(field: string, value: string, message: string, remedy: string): Objection {
   return { field, value, message: `${message} in this network's class`, remedy };
 }

@@ -42,7 +42,7 @@ export const CONDITION_REASONS = {
   // Bound
   Bound: 'no other network claims these VMs',
   NoMatch: 'no VM matches the selector',
-  Conflict: 'an older network already claims the VM',
+  Conflict: 'another network holds the VM, or is older and nobody holds it',
   // Programmed
   Programmed: 'the engine took the policy',
   Pending: 'not yet done',

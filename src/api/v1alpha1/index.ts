@@ -33,7 +33,7 @@ export { vmNetworkNodeStatusSchema } from './vm-network-node-status.ts';
 export { virtualMachineSchema } from './virtual-machine.ts';
 export type { VirtualMachine, VirtualMachineInterface } from './virtual-machine.ts';
 export { classObjections } from './class-objections.ts';
-export type { ClassObjection } from './class-objections.ts';
+export type { Objection } from './class-objections.ts';
 export {
   formatIpv4Address,
   ipv4AddressSchema,

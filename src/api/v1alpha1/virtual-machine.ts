@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { dnsLabelSchema } from './dns-1123.ts';
 import { reportedText } from './formed-text.ts';
+import { interfaceName } from './interface-name.ts';
 import { reportedLabelsSchema } from './label.ts';
 import { listMap } from './list-map.ts';
 import { macAddressSchema } from './mac-address.ts';
 import { uuidSchema } from './uuid.ts';
 import { vmNameSchema } from './vm-name.ts';
-import { interfaceName } from './vm-network-attachment-spec.ts';
 import { engineSchema } from './vm-network-attachment-status.ts';
 
 const virtualMachineInterfaceSchema = z.strictObject({

@@ -61,13 +61,13 @@ export const vmNetworkAttachmentSpecSchema = z
         examples: [{ id: 'rental-7f3a', name: 'rental-7f3a' }],
         ...immutable('it names the VM'),
       }),
+    // By its MAC alone: what the host calls it changes with each start of the VM, and stands in the status.
     interface: z
       .strictObject({
         mac: macAddressSchema,
-        name: interfaceName().optional(),
       })
       .meta({
-        description: 'Its network card.',
+        description: 'Its network card. What its host calls it at present stands in status.interface.',
         examples: [{ mac: '02:76:1f:00:a2:4c' }],
         ...immutable('it names the network card'),
       }),
@@ -122,13 +122,3 @@ export const vmNetworkAttachmentSpecSchema = z
   });
 
 export type VmNetworkAttachmentSpec = z.infer<typeof vmNetworkAttachmentSpecSchema>;
-
-/** An interface as its host calls it. */
-export function interfaceName() {
-  return formedText({
-    pattern: /^[!-.0-~]+$/,
-    maxLength: 64,
-    form: 'must be the name of a network interface: printable ASCII without spaces and "/"',
-    remedy: 'Write it as `ip link` shows it, for example vmn-1106a16619.',
-  }).meta({ description: 'Interface on the host.', examples: ['vmn-1106a16619'] });
-}

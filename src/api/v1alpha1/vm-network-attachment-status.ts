@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { cidrSchema } from './cidr.ts';
 import { conditionsSchema } from './conditions.ts';
 import { formedText, reportedText } from './formed-text.ts';
+import { interfaceName } from './interface-name.ts';
 import { quantitySchema } from './quantity.ts';
 import { timestampSchema } from './timestamp.ts';
 import { uniqueItems } from './unique-items.ts';
-import { interfaceName } from './vm-network-attachment-spec.ts';
 import { wireGuardKeySchema } from './wireguard-key.ts';
 
 /** What does the filtering on the host. */

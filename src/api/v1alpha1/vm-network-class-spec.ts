@@ -79,11 +79,11 @@ export const vmNetworkClassSpecSchema = z.strictObject({
     examples: [{ default: { packetsPerSecond: 20_000 }, maximum: { packetsPerSecond: 50_000 } }],
   }),
   vmOwnership: z
-    .enum(['Namespace', 'Any'])
-    .default('Any')
+    .enum(['Namespace', 'NamespaceIfReported', 'Any'])
+    .default('NamespaceIfReported')
     .meta({
       description:
-        'Namespace: a network binds only VMs that its host reports in the namespace of the network (KubeVirt). Any: whichever VMs its selector matches.',
+        'Which VMs a network may bind of those that its selector matches. Namespace: only VMs whose host reports them in the namespace of the network (KubeVirt). NamespaceIfReported: these, and VMs whose host reports no namespace. Any: all.',
       examples: ['Namespace'],
     }),
   allowAudit: z

@@ -70,7 +70,7 @@ export const vmNetworkNodeStatusSchema = z.strictObject({
     .optional()
     .meta({ description: 'Number of entries of virtualMachines, for `kubectl get`.', examples: [10] }),
   virtualMachines: virtualMachinesSchema.optional().meta({
-    description: 'VMs found running, at most 1024.',
+    description: 'VMs found running, at most 1024. Absent: not told yet, and what stands there stays.',
     examples: [[{ id: 'rental-7f3a', name: 'rental-7f3a', interfaces: [{ mac: '02:76:1f:00:a2:4c' }] }]],
   }),
 });

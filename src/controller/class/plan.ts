@@ -1,15 +1,19 @@
-import type { Cidr } from '../../api/v1alpha1/cidr.ts';
 import type { NetworkClass } from '../kinds.ts';
+import { MOST_RANGES } from './cluster-ranges.ts';
+import type { ClusterRanges } from './cluster-ranges.ts';
+import { cover } from './cover.ts';
 
 /**
  * The status to write to a class, or null if it says so already. Pure. Agents and the admission policies read it: they
- * know no Node and no ServiceCIDR.
+ * know no Node and no ServiceCIDR. While no Node tells an address (a cluster that was restored without Nodes, a list that came back
+ * empty) nothing that was denied is allowed: ranges are added, none goes.
  */
 export function planClassStatus(
   networkClass: NetworkClass,
-  ranges: readonly Cidr[],
+  { ranges: known, complete }: Pick<ClusterRanges, 'ranges' | 'complete'>,
 ): NonNullable<NetworkClass['status']> | null {
   const before = networkClass.status?.clusterRanges;
+  const ranges = complete || before === undefined ? known : cover([...known, ...before], MOST_RANGES).cidrs;
   const same = before?.length === ranges.length && before.every((range, index) => range === ranges[index]);
   return same ? null : { clusterRanges: [...ranges] };
 }

@@ -1,33 +1,40 @@
-import type { Cidr } from '../../api/v1alpha1/cidr.ts';
 import type { InformerEvent } from '../../kube/reflector/informer.ts';
 import type { Store } from '../../kube/store/store.ts';
+import type { Logger } from '../../lib/log.ts';
 import type { ClusterNode, ServiceCidr } from '../kinds.ts';
-import { clusterRanges, rangesOfNode } from './cluster-ranges.ts';
+import { clusterRanges } from './cluster-ranges.ts';
+import type { ClusterRanges } from './cluster-ranges.ts';
+import { claimsOf } from './node-claims.ts';
+
+export interface RangeKeeperPorts {
+  readonly nodes: Store<ClusterNode>;
+  /** Null where the API server does not serve them (before Kubernetes 1.33). */
+  readonly serviceCidrs: Store<ServiceCidr> | null;
+  readonly onChange: () => void;
+  readonly log: Logger;
+}
 
 /**
  * This cluster's ranges, computed when asked and only if something that decides about them changed since. Nodes write their
  * status every few seconds; almost none of these writes moves a range.
  */
 export class RangeKeeper {
-  readonly #nodes: Store<ClusterNode>;
-  readonly #serviceCidrs: Store<ServiceCidr> | null;
-  readonly #onChange: () => void;
-  #ranges: readonly Cidr[] | null = null;
+  readonly #ports: RangeKeeperPorts;
+  /** What was left out and logged: each thing once, however often a Node says it. */
+  readonly #told = new Set<string>();
+  #known: ClusterRanges | null = null;
 
-  /** @param serviceCidrs null where the API server does not serve them (before Kubernetes 1.33) */
-  constructor(nodes: Store<ClusterNode>, serviceCidrs: Store<ServiceCidr> | null, onChange: () => void) {
-    this.#nodes = nodes;
-    this.#serviceCidrs = serviceCidrs;
-    this.#onChange = onChange;
+  constructor(ports: RangeKeeperPorts) {
+    this.#ports = ports;
   }
 
-  ranges(): readonly Cidr[] {
-    this.#ranges ??= clusterRanges(this.#nodes.list(), this.#serviceCidrs?.list() ?? []);
-    return this.#ranges;
+  known(): ClusterRanges {
+    this.#known ??= this.#compute();
+    return this.#known;
   }
 
   node({ type, object, previous }: InformerEvent<ClusterNode>): void {
-    const same = previous !== undefined && rangesOfNode(previous).join() === rangesOfNode(object).join();
+    const same = previous !== undefined && textOf(previous) === textOf(object);
     if (type !== 'updated' || !same) this.#changed();
   }
 
@@ -37,7 +44,22 @@ export class RangeKeeper {
   }
 
   #changed(): void {
-    this.#ranges = null;
-    this.#onChange();
+    this.#known = null;
+    this.#ports.onChange();
   }
+
+  #compute(): ClusterRanges {
+    const { nodes, serviceCidrs, log } = this.#ports;
+    const known = clusterRanges(nodes.list(), serviceCidrs?.list() ?? null);
+    for (const what of known.leftOut) {
+      if (this.#told.has(what)) continue;
+      this.#told.add(what);
+      log.warn({ what }, 'classes do not deny all that Nodes say is theirs; see docs/guardrails.md');
+    }
+    return known;
+  }
+}
+
+function textOf(node: ClusterNode): string {
+  return JSON.stringify(claimsOf(node));
 }

@@ -1,29 +1,35 @@
 import { isConflict, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Cidr } from '../../api/v1alpha1/cidr.ts';
+import type { EventRecorder } from '../../kube/events/recorder.ts';
 import type { Logger } from '../../lib/log.ts';
 import { CLASSES, FIELD_MANAGER } from '../kinds.ts';
 import type { NetworkClass } from '../kinds.ts';
 import type { WrittenView } from '../vmnetwork/written-view.ts';
+import type { ClusterRanges } from './cluster-ranges.ts';
 import { planClassStatus } from './plan.ts';
 
 export interface ClassReconcilerPorts {
   /** Fenced. */
   readonly client: KubeClient;
   readonly classes: WrittenView<NetworkClass>;
-  readonly clusterRanges: () => readonly Cidr[];
+  readonly clusterRanges: () => ClusterRanges;
+  readonly recorder: Pick<EventRecorder, 'event'>;
   readonly log: Logger;
 }
+
+/** Told by name in one Event; the log has all. */
+const MOST_TOLD = 3;
 
 /** Keeps `status.clusterRanges` of one VMNetworkClass, named by the key. */
 export async function reconcileClass(
   key: string,
-  { client, classes, clusterRanges, log }: ClassReconcilerPorts,
+  { client, classes, clusterRanges, recorder, log }: ClassReconcilerPorts,
   signal: AbortSignal,
 ): Promise<void> {
   const networkClass = classes.get(key);
   if (networkClass === undefined || networkClass.metadata.deletionTimestamp !== undefined) return;
-  const status = planClassStatus(networkClass, clusterRanges());
+  const known = clusterRanges();
+  const status = planClassStatus(networkClass, known);
   if (status === null) return;
   const options = { fieldManager: FIELD_MANAGER, subresource: 'status', signal } as const;
   try {
@@ -32,5 +38,14 @@ export async function reconcileClass(
   } catch (error) {
     if (isConflict(error) || isNotFound(error)) classes.forget(key);
     if (!isNotFound(error)) throw error;
+    return;
   }
+  if (known.leftOut.length > 0 && networkClass.spec?.deniedDestinations?.clusterRanges) {
+    recorder.event(networkClass, 'Warning', 'RangesLeftOut', 'CollectRanges', leftOutNote(known.leftOut));
+  }
+}
+
+function leftOutNote(leftOut: readonly string[]): string {
+  const more = leftOut.length > MOST_TOLD ? `; and ${leftOut.length - MOST_TOLD} more` : '';
+  return `not denied: ${leftOut.slice(0, MOST_TOLD).join('; ')}${more}. Add them to spec.deniedDestinations.networks if they are the cluster's.`;
 }

@@ -1,20 +1,12 @@
 import type { Cidr } from '../../api/v1alpha1/cidr.ts';
 import { classObjections } from '../../api/v1alpha1/class-objections.ts';
+import type { Objection } from '../../api/v1alpha1/class-objections.ts';
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { VmNetworkClassSpec } from '../../api/v1alpha1/vm-network-class-spec.ts';
 import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
 
 /** A condition as planned: the caller knows the generation and since when. */
 export type PlannedCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
-
-/** One thing that is wrong with a spec, with its way out. */
-export interface Fault {
-  /** Path in the manifest: `spec.mode`. */
-  readonly field: string;
-  readonly value: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 export const ACCEPTED: PlannedCondition = {
   type: 'Accepted',
@@ -37,8 +29,8 @@ export function refusal(reason: PlannedCondition['reason'], message: string): Pl
   return { type: 'Accepted', status: 'False', reason, message };
 }
 
-export function sentences(faults: readonly Fault[]): string {
-  return faults
+export function sentences(objections: readonly Objection[]): string {
+  return objections
     .map(({ field, value, message, remedy }) => `${field} (${value}) ${message}. ${remedy}`)
     .join(' ');
 }

@@ -1,3 +1,5 @@
+import { keyOf } from '../../kube/resource.ts';
+
 interface Aged {
   readonly metadata: {
     readonly name: string;
@@ -6,14 +8,9 @@ interface Aged {
   };
 }
 
-/** Key of a namespaced object: `namespace/name`. */
-export function keyOf({ metadata }: Aged): string {
-  return `${metadata.namespace ?? 'default'}/${metadata.name}`;
-}
-
 /** Oldest first. A network without a creation time counts as younger than any with one; equals go by key. */
 export function byAge(a: Aged, b: Aged): number {
-  return createdMs(a) - createdMs(b) || compare(keyOf(a), keyOf(b));
+  return createdMs(a) - createdMs(b) || compare(keyOf(a.metadata), keyOf(b.metadata));
 }
 
 /** By code point, independent of the locale. */
@@ -21,7 +18,15 @@ export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function createdMs({ metadata }: Aged): number {
-  const created = metadata.creationTimestamp;
-  return created === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(created);
+const created = new WeakMap<Aged, number>();
+
+/** Parsed once for each version of the object: lists of networks are kept in this order. */
+function createdMs(aged: Aged): number {
+  const known = created.get(aged);
+  if (known !== undefined) return known;
+  const parsed = Date.parse(aged.metadata.creationTimestamp ?? '');
+  // What is no time must not make the order depend on who is compared with whom.
+  const ms = Number.isNaN(parsed) ? Number.MAX_SAFE_INTEGER : parsed;
+  created.set(aged, ms);
+  return ms;
 }

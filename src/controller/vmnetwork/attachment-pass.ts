@@ -1,5 +1,6 @@
 import { printable } from '../../api/printable.ts';
-import { isConflict, isNotFound } from '../../kube/api-error.ts';
+import { isConflict, isForbidden, isNotFound } from '../../kube/api-error.ts';
+import type { ApiError } from '../../kube/api-error.ts';
 import type { Network } from '../kinds.ts';
 import type { AttachmentPlan } from './attachment-plan.ts';
 import { isRefusal } from './attachment-writer.ts';
@@ -12,11 +13,18 @@ export interface PassResult {
   readonly written: Written;
   /** The plan asked for more than one pass does. */
   readonly more: boolean;
-  /** Somebody, nearly always the agent, wrote meanwhile: the event of that brings the key back. */
+  /** Somebody, nearly always the agent, wrote meanwhile. The event of that may bring the key back, or be another network's. */
   readonly raced: boolean;
   /** What the server refused; to be tried again after the status says so. */
   readonly error: Error | null;
 }
+
+export const NOTHING_WRITTEN: PassResult = {
+  written: { created: 0, updated: 0, removed: 0 },
+  more: false,
+  raced: false,
+  error: null,
+};
 
 /** Writes of one kind in one pass; the rest comes with the next, so that one network cannot keep a worker for minutes. */
 const MOST_WRITES = 200;
@@ -63,10 +71,35 @@ export async function writeAttachments(
     await each(create, async (planned) => {
       if (network === null) throw new TypeError('there is no network to make attachments for');
       if (await writer.create(network, planned, material, signal)) counts.created += 1;
+      else raced = true;
     });
     return { written: counts, more, raced, error: null };
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return { written: { ...counts, failure: printable(error.message, 512) }, more, raced, error };
+    return { written: { ...counts, failure: refusalText(error) }, more, raced, error };
   }
+}
+
+/** What the server said, and who can do something about it. */
+function refusalText(error: ApiError): string {
+  const remedy = isForbidden(error)
+    ? 'Ask whoever sets the quotas, policies and rights of this namespace.'
+    : 'If it stays so, ask the provider.';
+  return `${printable(error.message, 512)}. ${remedy} It is tried again about once a minute.`;
+}
+
+/** What two steps of one pass came to. */
+export function together(a: PassResult, b: PassResult): PassResult {
+  const failure = a.written.failure ?? b.written.failure;
+  return {
+    written: {
+      created: a.written.created + b.written.created,
+      updated: a.written.updated + b.written.updated,
+      removed: a.written.removed + b.written.removed,
+      ...(failure === undefined ? {} : { failure }),
+    },
+    more: a.more || b.more,
+    raced: a.raced || b.raced,
+    error: a.error ?? b.error,
+  };
 }

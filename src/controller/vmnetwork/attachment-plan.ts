@@ -1,5 +1,5 @@
 import type { ResolvedPolicy } from '../../api/v1alpha1/index.ts';
-import { CLOSED_FINALIZER } from '../kinds.ts';
+import { CLOSED_FINALIZER, HOST_SINCE } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import type { SelectedVm } from './binding.ts';
 import { attachmentName, cardKey, cardOf, cardsOf } from './card.ts';
@@ -20,7 +20,7 @@ export interface AttachmentPlan {
   readonly release: readonly Attachment[];
   /** Cards that have no attachment yet, and what they wait for. */
   readonly waiting: readonly WaitingCard[];
-  /** Cards of the VMs that the network owns. */
+  /** Cards of the VMs that the network owns, and those that it holds though nobody reports them at present. */
   readonly desired: number;
 }
 
@@ -30,19 +30,22 @@ export interface PlannedSpec {
   readonly policy: ResolvedPolicy;
   readonly policyGeneration: number;
   readonly sealing: Sealing;
+  /** The annotation `HOST_SINCE`. */
+  readonly hostSince: string | undefined;
 }
 
 export interface PlannedUpdate {
   readonly attachment: Attachment;
-  /** Null: only the finalizer is missing. */
+  /** Null: only of its metadata something is missing. */
   readonly policy: ResolvedPolicy | null;
   readonly policyGeneration: number;
   readonly sealing: Sealing;
+  /** The annotation `HOST_SINCE`; undefined: as it is. */
+  readonly hostSince: string | undefined;
 }
 
 export interface SelectedCard extends Card {
   readonly vm: SelectedVm['vm'];
-  readonly interfaceName: string | undefined;
 }
 
 export interface WaitingCard {
@@ -85,7 +88,9 @@ export function planAttachments(input: AttachmentPlanInput): AttachmentPlan {
   const served = new Set<string>();
   for (const attachment of attachments) {
     if (attachment.metadata.deletionTimestamp !== undefined) {
+      const note = noteOf(attachment, input);
       if (isClosed(attachment, input)) release.push(attachment);
+      else if (note !== null) update.push(note);
       continue;
     }
     const card = cardOf(attachment);
@@ -111,11 +116,12 @@ export function planAttachments(input: AttachmentPlanInput): AttachmentPlan {
       continue;
     }
     names.add(name);
-    const sealing = planSealing(input.secret, undefined, input.hosts.get(card.nodeName)?.sealingKey);
+    const host = input.hosts.get(card.nodeName);
+    const sealing = planSealing(input.secret, undefined, host?.sealingKey);
     const policy = policies.resolve(undefined, hasTunnel(input.secret, sealing));
-    create.push({ name, card, policy, policyGeneration: 1, sealing });
+    create.push({ name, card, policy, policyGeneration: 1, sealing, hostSince: host?.since });
   }
-  return { create, update, remove, release, waiting, desired: cards.size };
+  return { create, update, remove, release, waiting, desired: new Set([...cards.keys(), ...served]).size };
 }
 
 /** An attachment belongs to a network by its uid: one of a former network of the same name does not. */
@@ -130,7 +136,7 @@ export function belongsTo(attachment: Attachment, network: Network): boolean {
  * its card is gone; or the host itself was declared gone.
  */
 export function isClosed(attachment: Attachment, { hosts }: Pick<AttachmentPlanInput, 'hosts'>): boolean {
-  if (!(attachment.metadata.finalizers ?? []).includes(CLOSED_FINALIZER)) return false;
+  if (!hasFinalizer(attachment)) return false;
   if (hosts.get(attachment.spec.nodeName)?.health === 'gone') return true;
   const { conditions = [], observedGeneration } = attachment.status ?? {};
   const released = conditions.find(({ type }) => type === 'Released');
@@ -170,14 +176,32 @@ function updateOf(
   policies: PolicyResolver,
   { secret, hosts }: AttachmentPlanInput,
 ): PlannedUpdate | null {
-  const { spec, metadata } = attachment;
-  const sealing = planSealing(secret, spec.sealedPresharedKey, hosts.get(spec.nodeName)?.sealingKey);
+  const { spec } = attachment;
+  const host = hosts.get(spec.nodeName);
+  const sealing = planSealing(secret, spec.sealedPresharedKey, host?.sealingKey);
   const tunnel = hasTunnel(secret, sealing);
   const isSealed = sealing.kind === 'none' ? spec.sealedPresharedKey === undefined : sealing.kind === 'keep';
   const same = isSealed && policies.isCurrent(attachment, tunnel);
-  if (same && (metadata.finalizers ?? []).includes(CLOSED_FINALIZER)) return null;
+  if (same && isNoted(attachment, host) && hasFinalizer(attachment)) return null;
   const policy = same ? null : policies.resolve(spec.policy, tunnel);
-  return { attachment, policy, policyGeneration: spec.policyGeneration + (same ? 0 : 1), sealing };
+  const policyGeneration = spec.policyGeneration + (same ? 0 : 1);
+  return { attachment, policy, policyGeneration, sealing, hostSince: host?.since };
+}
+
+/** Of one that is being deleted: what tells, should its host be declared gone, that there was one. */
+function noteOf(attachment: Attachment, { hosts }: Pick<AttachmentPlanInput, 'hosts'>): PlannedUpdate | null {
+  const { nodeName, policyGeneration } = attachment.spec;
+  const host = hosts.get(nodeName);
+  if (isNoted(attachment, host) || !hasFinalizer(attachment)) return null;
+  return { attachment, policy: null, policyGeneration, sealing: { kind: 'none' }, hostSince: host?.since };
+}
+
+function isNoted({ metadata }: Attachment, host: HostState | undefined): boolean {
+  return host?.since === undefined || metadata.annotations?.[HOST_SINCE] === host.since;
+}
+
+function hasFinalizer({ metadata }: Attachment): boolean {
+  return (metadata.finalizers ?? []).includes(CLOSED_FINALIZER);
 }
 
 /** A guest that was promised a pre-shared key is not provisioned without one. */
@@ -186,7 +210,5 @@ function hasTunnel(secret: SecretState, sealing: Sealing): boolean {
 }
 
 function selectedCards(selected: SelectedVm): SelectedCard[] {
-  const { vm } = selected;
-  const nameOf = new Map((vm.interfaces ?? []).map(({ mac, name }) => [mac as string, name]));
-  return cardsOf(selected).map((card) => ({ ...card, vm, interfaceName: nameOf.get(card.mac) }));
+  return cardsOf(selected).map((card) => ({ ...card, vm: selected.vm }));
 }

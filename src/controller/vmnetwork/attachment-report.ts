@@ -1,9 +1,11 @@
 import { printable } from '../../api/printable.ts';
+import type { ResolvedPolicy } from '../../api/v1alpha1/index.ts';
+import { isSealingKey } from '../../wireguard/sealed-key.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import { compare } from './age.ts';
 import { belongsTo } from './attachment-plan.ts';
 import type { AttachmentPlan, WaitingCard } from './attachment-plan.ts';
-import type { HostHealth, HostState } from './host-health.ts';
+import type { HostState } from './host-health.ts';
 
 /** What is known of one wanted card, from its attachment's status. */
 export interface CardReport {
@@ -12,9 +14,12 @@ export interface CardReport {
   readonly nodeName: string;
   /** The agent has not been heard from. */
   readonly stale: boolean;
+  /** And that is because the VMNetworkNode of its host is missing, or tells nothing yet. */
+  readonly lost?: boolean;
   /** The agent took the policy of the present spec, or why not. */
   readonly programmed: Said;
   readonly enforced: Said;
+  /** Has a meaning only where guests are to be provisioned. Null: its agent has said nothing of it. */
   readonly provisioned: Said | null;
   readonly tunnel: Said | null;
 }
@@ -30,6 +35,18 @@ export interface Said {
 const LONGEST_MESSAGE = 512;
 
 const NOT_YET: Said = { status: 'False', reason: 'Pending', message: 'its agent has not answered yet' };
+/** Said of a guest that is to be provisioned. */
+const NOT_UNDERSTOOD: Said = {
+  status: 'Unknown',
+  reason: 'Pending',
+  message: 'its agent says that the policy does not ask for it',
+};
+/** Tunnels come and go, and guests are started anew: what an agent said of one before it fell silent is not known any more. */
+const NOT_HEARD: Said = {
+  status: 'Unknown',
+  reason: 'AgentStale',
+  message: 'its agent has not been heard from',
+};
 
 /**
  * One report for each wanted card. Pure. Believed is only what speaks of this very spec: the generation for conditions,
@@ -44,8 +61,10 @@ export function cardReports(
   hosts: ReadonlyMap<string, HostState>,
   lastStale: boolean,
 ): CardReport[] {
-  const changing = new Set(
-    plan.update.filter(({ policy }) => policy !== null).map(({ attachment }) => attachment.metadata.name),
+  const changing = new Map(
+    plan.update.flatMap(({ attachment, policy }) =>
+      policy === null ? [] : [[attachment.metadata.name, policy]],
+    ),
   );
   const leaving = new Set(plan.remove.map(({ metadata }) => metadata.name));
   const standing = attachments.filter(
@@ -54,18 +73,26 @@ export function cardReports(
       !leaving.has(attachment.metadata.name) &&
       belongsTo(attachment, network),
   );
-  const isStale = (health: HostHealth | undefined) => health === 'stale' || (health === 'doubt' && lastStale);
+  const viewOf = (nodeName: string, vmName: string, policy?: ResolvedPolicy): View => {
+    const host = hosts.get(nodeName);
+    const lost = host?.health === 'unknown';
+    const stale = lost || host?.health === 'stale' || (host?.health === 'doubt' && lastStale);
+    const keyless = policy === undefined ? null : keylessness(policy, nodeName, host);
+    return { title: `VM ${vmName} on ${nodeName}`, nodeName, stale, lost, keyless };
+  };
   const reports = [
     ...standing.map((attachment) => {
-      const { nodeName, vm } = attachment.spec;
-      const stale = isStale(hosts.get(nodeName)?.health);
-      return reportOf(attachment, stale, vm.name, changing.has(attachment.metadata.name));
+      const { nodeName, vm, policy: present } = attachment.spec;
+      const next = changing.get(attachment.metadata.name);
+      const view = viewOf(nodeName, vm.name, next ?? present);
+      return next === undefined ? reportOf(attachment, view) : unanswered(view, NOT_YET);
     }),
-    ...plan.create.map(({ card }) => unanswered(card.vm.name, card.nodeName, false, NOT_YET)),
-    ...plan.waiting.map(({ card, for: obstacle }) => {
-      const stale = isStale(hosts.get(card.nodeName)?.health);
-      return unanswered(card.vm.name, card.nodeName, stale, { ...NOT_YET, message: WAITS[obstacle] });
-    }),
+    ...plan.create.map(({ card, policy }) =>
+      unanswered(viewOf(card.nodeName, card.vm.name, policy), NOT_YET),
+    ),
+    ...plan.waiting.map(({ card, for: obstacle }) =>
+      unanswered(viewOf(card.nodeName, card.vm.name), { ...NOT_YET, message: WAITS[obstacle] }),
+    ),
   ];
   // Caches give no order, and a message that names another card each time would be a change each time.
   return reports.sort((a, b) => compare(a.title, b.title));
@@ -78,12 +105,15 @@ const WAITS: Readonly<Record<WaitingCard['for'], string>> = {
   decision: 'waits for the pre-shared key',
 };
 
-function reportOf(attachment: Attachment, stale: boolean, vmName: string, changing: boolean): CardReport {
-  const { nodeName, hash } = attachment.spec;
-  const title = `VM ${vmName} on ${nodeName}`;
-  if (changing) return { ...unanswered(vmName, nodeName, stale, NOT_YET), title };
+/** What is known of a card whatever its agent says. */
+interface View extends Pick<CardReport, 'title' | 'nodeName' | 'stale' | 'lost'> {
+  /** Its guest was promised a pre-shared key and there is none for it, so it is told of no tunnel. */
+  readonly keyless: Said | null;
+}
+
+function reportOf(attachment: Attachment, view: View): CardReport {
   const said = (type: string): Said | null => present(attachment, type);
-  const isReadBack = attachment.status?.enforced?.policyHash === hash;
+  const isReadBack = attachment.status?.enforced?.policyHash === attachment.spec.hash;
   const programmed = said('Programmed') ?? NOT_YET;
   const enforced = said('Enforced') ?? NOT_YET;
   const mismatch: Said = {
@@ -92,20 +122,40 @@ function reportOf(attachment: Attachment, stale: boolean, vmName: string, changi
     message: 'what was read back is not the policy of now',
   };
   const unproven = enforced.status === 'True' && !isReadBack;
-  return {
-    title,
-    nodeName,
-    stale,
+  return report(view, {
     programmed: programmed.status === 'True' && !isReadBack ? NOT_YET : programmed,
     enforced: unproven ? mismatch : enforced,
     provisioned: said('GuestProvisioned'),
     tunnel: said('TunnelEstablished'),
+  });
+}
+
+function unanswered(view: View, why: Said): CardReport {
+  return report(view, { programmed: why, enforced: why, provisioned: null, tunnel: null });
+}
+
+function report(
+  { keyless, ...card }: View,
+  said: Pick<CardReport, 'programmed' | 'enforced' | 'provisioned' | 'tunnel'>,
+): CardReport {
+  const heard = (what: Said | null) => (card.stale ? NOT_HEARD : what);
+  const isUnasked = (what: Said | null) => what?.reason === 'NotRequested';
+  return {
+    ...card,
+    ...said,
+    // Where a key is missing its agent sees a policy without a tunnel, and rightly says that nothing was asked of it.
+    provisioned: keyless ?? heard(isUnasked(said.provisioned) ? NOT_UNDERSTOOD : said.provisioned),
+    tunnel: heard(isUnasked(said.tunnel) ? (keyless ?? said.tunnel) : said.tunnel),
   };
 }
 
-function unanswered(vmName: string, nodeName: string, stale: boolean, why: Said): CardReport {
-  const title = `VM ${vmName} on ${nodeName}`;
-  return { title, nodeName, stale, programmed: why, enforced: why, provisioned: null, tunnel: null };
+/** A policy tells of its tunnel always, but where the key that was promised is not there; see `hasTunnel` of the plan. */
+function keylessness(policy: ResolvedPolicy, nodeName: string, host: HostState | undefined): Said | null {
+  if (policy.wireGuard !== undefined) return null;
+  const message = isSealingKey(host?.sealingKey)
+    ? 'no pre-shared key could be sealed for it; see Accepted'
+    : `its host publishes no key that a pre-shared key can be sealed to (status.sealingKey of VMNetworkNode ${nodeName}). Ask the provider to update or restart the agent there.`;
+  return { status: 'False', reason: 'Pending', message };
 }
 
 function present({ metadata, status }: Attachment, type: string): Said | null {

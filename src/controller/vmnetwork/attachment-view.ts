@@ -2,12 +2,12 @@ import { ATTACHMENTS } from '../kinds.ts';
 import type { Attachment } from '../kinds.ts';
 import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { isNewer } from '../../kube/reflector/resource-version.ts';
 import { keyOf, refOf } from '../../kube/resource.ts';
 import type { Store } from '../../kube/store/store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { cardKey, cardOf } from './card.ts';
 import type { Card } from './card.ts';
-import { isNewer } from './resource-age.ts';
 
 /*
  * Theory of operation
@@ -23,6 +23,9 @@ import { isNewer } from './resource-age.ts';
  *             still only one), and it is settled by the cache, or by asking the server once no request can still be
  *             under way
  *
+ * Whoever has an attachment for a VM, or one on its way, holds it, and keeps it from older networks (binding.ts). Attachments
+ * persist, so the next leader finds the same holders.
+ *
  * What another controller wrote is seen because a new leader lists everything after it has the Lease, and because the
  * old one may not send any more (fence()).
  */
@@ -33,6 +36,7 @@ export const ATTACHMENT_INDEXERS = {
   network: (attachment: Attachment) => networksOf(attachment),
   card: (attachment: Attachment) => [cardKey(cardOf(attachment))],
   vm: ({ spec }: Attachment) => [vmKey(spec.nodeName, spec.vm.id)],
+  uuid: (attachment: Attachment) => [vmOf(attachment).uuid ?? []].flat(),
   node: ({ spec }: Attachment) => [spec.nodeName],
   /** Those in the grace of a previous endpoint. */
   grace: ({ spec }: Attachment) => (spec.policy.previousEndpoint === undefined ? [] : ['grace']),
@@ -46,10 +50,27 @@ const CACHE_IS_LATE_MS = 30_000;
 /** @param by networks that know already */
 type FreeHandler = (card: Pick<Card, 'nodeName' | 'vmId'>, by: readonly string[]) => void;
 
+/** A network that has an attachment. By its uid too: one of a former network of that name is not its. */
+export interface Holder {
+  /** `namespace/name` */
+  readonly key: string;
+  readonly uid: string;
+}
+
+/** A VM as an attachment names it. */
+export interface HeldVm {
+  readonly nodeName: string;
+  readonly vmId: string;
+  /** Undefined also if it is one that tells no VM from another. */
+  readonly uuid: string | undefined;
+}
+
 type Entry = {
   readonly key: string;
   readonly card: string;
+  readonly vm: HeldVm;
   readonly networks: readonly string[];
+  readonly holders: readonly Holder[];
   readonly sinceMs: number;
 } & (
   | { readonly state: 'claimed' | 'doubt'; readonly object: null }
@@ -62,7 +83,10 @@ export class AttachmentView {
   readonly #entries = new Map<string, Entry>();
   readonly #byCard = new Map<string, Set<string>>();
   readonly #byNetwork = new Map<string, Set<string>>();
+  readonly #byVm = new Map<string, Set<string>>();
+  readonly #byUuid = new Map<string, Set<string>>();
   #onFree: FreeHandler = () => undefined;
+  #onHeld: (vm: HeldVm) => void = () => undefined;
 
   constructor(store: Store<Attachment>, clock: Clock) {
     this.#store = store;
@@ -72,6 +96,11 @@ export class AttachmentView {
   /** A card that looked taken is not, and no event of the cache will say so. */
   onFree(handler: FreeHandler): void {
     this.#onFree = handler;
+  }
+
+  /** Who holds a VM may have changed. Called when it has, in the same turn. */
+  onHeld(handler: (vm: HeldVm) => void): void {
+    this.#onHeld = handler;
   }
 
   /** Attachments that name this network (`namespace/name`). */
@@ -94,17 +123,21 @@ export class AttachmentView {
 
   /** About how many attachments name this network. */
   countOf(network: string): number {
-    return this.#store.byIndex('network', network).length;
+    return this.#store.countByIndex('network', network);
   }
 
-  /** Whether a network has an attachment for that VM, or one on its way. */
-  holds(network: string, nodeName: string, vmId: string): boolean {
-    const own = (item: Attachment) => networksOf(item).includes(network);
-    if (this.#store.byIndex('vm', vmKey(nodeName, vmId)).some(own)) return true;
-    const prefix = `${vmKey(nodeName, vmId)}\n`;
-    return [...(this.#byNetwork.get(network) ?? [])].some(
-      (key) => this.#entries.get(key)?.card.startsWith(prefix) === true,
-    );
+  /** Networks that have an attachment for that VM, in whatever state, or one on its way. */
+  holdersOf(nodeName: string, vmId: string): Holder[] {
+    const key = vmKey(nodeName, vmId);
+    const cached = this.#store.byIndex('vm', key).flatMap(holdersIn);
+    return [...cached, ...this.#entriesOf(this.#byVm.get(key)).flatMap(({ holders }) => holders)];
+  }
+
+  /** Those that have one for a VM of that uuid on any other host: it is on its way from there, or to there. */
+  holdersElsewhere(uuid: string, nodeName: string): Holder[] {
+    const cached = this.#store.byIndex('uuid', uuid).filter(({ spec }) => spec.nodeName !== nodeName);
+    const entries = this.#entriesOf(this.#byUuid.get(uuid)).filter(({ vm }) => vm.nodeName !== nodeName);
+    return [...cached.flatMap(holdersIn), ...entries.flatMap(({ holders }) => holders)];
   }
 
   /** Whether any network but this one has an attachment on a card, or one on its way. */
@@ -175,10 +208,9 @@ export class AttachmentView {
   /** To be called for each event of the cache, after the store has it. */
   observed(type: 'added' | 'updated' | 'deleted', attachment: Attachment): void {
     const key = keyOf(attachment);
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    if (type !== 'deleted') return this.#settle(key);
-    if (entry.object?.metadata.uid === attachment.metadata.uid) this.#drop(key);
+    if (type !== 'deleted') this.#settle(key);
+    else if (this.#entries.get(key)?.object?.metadata.uid === attachment.metadata.uid) this.#drop(key);
+    this.#onHeld(vmOf(attachment));
   }
 
   /** Writes that the cache has not shown yet. */
@@ -191,6 +223,13 @@ export class AttachmentView {
     const before = this.#clock.monotonicMs() - CACHE_IS_LATE_MS;
     const late = [...this.#entries.values()].filter(({ sinceMs }) => sinceMs <= before);
     return [...new Set(late.flatMap(({ networks }) => networks))];
+  }
+
+  /** Whether this network has writes that the cache should have shown by now. */
+  isLate(network: string): boolean {
+    const before = this.#clock.monotonicMs() - CACHE_IS_LATE_MS;
+    const keys = [...(this.#byNetwork.get(network) ?? [])];
+    return keys.some((key) => (this.#entries.get(key)?.sinceMs ?? Infinity) <= before);
   }
 
   /** Asks the server what became of this network's writes that the cache does not show. */
@@ -242,40 +281,79 @@ export class AttachmentView {
   }
 
   #place(attachment: Attachment) {
-    const key = keyOf(attachment);
-    const card = cardKey(cardOf(attachment));
-    return { key, card, networks: networksOf(attachment), sinceMs: this.#clock.monotonicMs() };
+    return {
+      key: keyOf(attachment),
+      card: cardKey(cardOf(attachment)),
+      vm: vmOf(attachment),
+      networks: networksOf(attachment),
+      holders: holdersIn(attachment),
+      sinceMs: this.#clock.monotonicMs(),
+    };
   }
 
   #put(entry: Entry): void {
-    this.#drop(entry.key);
+    const before = this.#take(entry.key);
     this.#entries.set(entry.key, entry);
     add(this.#byCard, entry.card, entry.key);
+    add(this.#byVm, vmKey(entry.vm.nodeName, entry.vm.vmId), entry.key);
+    if (entry.vm.uuid !== undefined) add(this.#byUuid, entry.vm.uuid, entry.key);
     for (const network of entry.networks) add(this.#byNetwork, network, entry.key);
+    // Of another VM only if a hand had made what stands under that name.
+    if (before !== undefined && before.card !== entry.card) this.#onHeld(before.vm);
+    this.#onHeld(entry.vm);
   }
 
   #free(key: string, by: readonly string[] = []): void {
-    const [nodeName = '', vmId = ''] = this.#entries.get(key)?.card.split('\n') ?? [];
+    const vm = this.#entries.get(key)?.vm;
     this.#drop(key);
-    this.#onFree({ nodeName, vmId }, by);
+    if (vm !== undefined) this.#onFree(vm, by);
   }
 
   #drop(key: string): void {
+    const entry = this.#take(key);
+    if (entry !== undefined) this.#onHeld(entry.vm);
+  }
+
+  /** Takes an entry out, and tells nobody. */
+  #take(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return;
+    if (entry === undefined) return undefined;
     this.#entries.delete(key);
     remove(this.#byCard, entry.card, key);
+    remove(this.#byVm, vmKey(entry.vm.nodeName, entry.vm.vmId), key);
+    if (entry.vm.uuid !== undefined) remove(this.#byUuid, entry.vm.uuid, key);
     for (const network of entry.networks) remove(this.#byNetwork, network, key);
+    return entry;
+  }
+
+  #entriesOf(keys: ReadonlySet<string> | undefined): Entry[] {
+    return [...(keys ?? [])].flatMap((key) => this.#entries.get(key) ?? []);
   }
 }
 
 /** The network that an attachment names, and any other of its namespace that owns it; one, unless a hand changed it. */
 export function networksOf({ metadata, spec }: Attachment): string[] {
-  const owners = (metadata.ownerReferences ?? []).filter(
-    ({ controller, kind }) => controller === true && kind === 'VMNetwork',
-  );
-  const names = new Set([spec.policy.network, ...owners.map(({ name }) => name)]);
+  const names = new Set([spec.policy.network, ...controllersOf(metadata).map(({ name }) => name)]);
   return [...names].map((name) => `${metadata.namespace ?? ''}/${name}`);
+}
+
+/** Networks whose an attachment is. */
+function holdersIn({ metadata }: Attachment): Holder[] {
+  return controllersOf(metadata).map(({ name, uid }) => ({
+    key: `${metadata.namespace ?? ''}/${name}`,
+    uid,
+  }));
+}
+
+function controllersOf({ ownerReferences = [] }: Attachment['metadata']) {
+  return ownerReferences.filter(({ controller, kind }) => controller === true && kind === 'VMNetwork');
+}
+
+/** QEMU tells this one of each VM that was given none (RFC 9562, the Nil UUID). */
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
+function vmOf({ spec: { nodeName, vm } }: Attachment): HeldVm {
+  return { nodeName, vmId: vm.id, uuid: vm.uuid === NIL_UUID ? undefined : vm.uuid };
 }
 
 const vmKey = (nodeName: string, vmId: string): string => `${nodeName}\n${vmId}`;

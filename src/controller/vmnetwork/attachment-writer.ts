@@ -2,10 +2,12 @@ import { ApiError, isAlreadyExists, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { NotLeading } from '../../kube/fenced-client.ts';
 import { sealPresharedKey } from '../../wireguard/sealed-key.ts';
-import { API_VERSION, ATTACHMENTS, CLOSED_FINALIZER, FIELD_MANAGER } from '../kinds.ts';
+import { API_VERSION, ATTACHMENTS, CLOSED_FINALIZER, FIELD_MANAGER, HOST_SINCE } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import type { PlannedSpec, PlannedUpdate } from './attachment-plan.ts';
+import { networksOf } from './attachment-view.ts';
 import type { AttachmentView } from './attachment-view.ts';
+import { cardKey, cardOf } from './card.ts';
 import { policyHash } from './plan/policy-hash.ts';
 import type { SealedPresharedKey } from './plan/policy-hash.ts';
 import type { Sealing } from './sealing.ts';
@@ -27,7 +29,10 @@ export class AttachmentWriter {
     this.#view = view;
   }
 
-  /** False if the card was given to another network meanwhile; its event brings the key back. */
+  /**
+   * False if it was not made: the card was given to another network meanwhile, or something stands under the name. That may
+   * be an earlier create whose answer was lost, or an object whose end nobody tells this network of: it must look again.
+   */
   async create(
     network: Network,
     planned: PlannedSpec,
@@ -47,13 +52,15 @@ export class AttachmentWriter {
     }
     // The answer to an earlier create was lost, or the name belongs to something else: see which.
     const { name, namespace } = attachment.metadata;
-    this.#view.created(await this.#client.get<Attachment>(ATTACHMENTS, { name, namespace }, signal));
+    const found = await this.#client.get<Attachment>(ATTACHMENTS, { name, namespace }, signal);
+    // Not what is another's: that would pass for a write of ours, and its own network would not be told of it.
+    if (isForTheSame(found, attachment)) this.#view.created(found);
     return false;
   }
 
   async update(planned: PlannedUpdate, material: SealingMaterial, signal: AbortSignal): Promise<void> {
-    const { attachment, policy, policyGeneration, sealing } = planned;
-    const { name, namespace = '' } = attachment.metadata;
+    const { attachment, policy, policyGeneration, sealing, hostSince } = planned;
+    const { name, namespace = '', annotations } = attachment.metadata;
     const finalizers = [...new Set([...(attachment.metadata.finalizers ?? []), CLOSED_FINALIZER])];
     const { sealedPresharedKey: _replaced, ...kept } = attachment.spec;
     const spec =
@@ -64,7 +71,8 @@ export class AttachmentWriter {
             policyGeneration,
             ...sealedPolicy(policy, seal(sealing, { name, namespace }, material)),
           };
-    await this.#put({ ...attachment, metadata: { ...attachment.metadata, finalizers }, spec }, signal);
+    const metadata = { ...attachment.metadata, finalizers, ...noted(hostSince, annotations) };
+    await this.#put({ ...attachment, metadata, spec }, signal);
   }
 
   async remove(attachment: Attachment, signal: AbortSignal): Promise<void> {
@@ -99,8 +107,14 @@ export function isRefusal(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408;
 }
 
+/** Whether both are of one network, by its name, for one card. */
+function isForTheSame(a: Attachment, b: Attachment): boolean {
+  const [network = ''] = networksOf(b);
+  return networksOf(a).includes(network) && cardKey(cardOf(a)) === cardKey(cardOf(b));
+}
+
 function newAttachment(network: Network, planned: PlannedSpec, material: SealingMaterial): Attachment {
-  const { card, name, policy, policyGeneration, sealing } = planned;
+  const { card, name, policy, policyGeneration, sealing, hostSince } = planned;
   const { namespace = '', uid = '', name: networkName } = network.metadata;
   const { id, name: vmName, uuid } = card.vm;
   return {
@@ -109,6 +123,7 @@ function newAttachment(network: Network, planned: PlannedSpec, material: Sealing
     metadata: {
       name,
       namespace,
+      ...noted(hostSince, {}),
       finalizers: [CLOSED_FINALIZER],
       ownerReferences: [
         { apiVersion: API_VERSION, kind: 'VMNetwork', name: networkName, uid, controller: true },
@@ -117,14 +132,15 @@ function newAttachment(network: Network, planned: PlannedSpec, material: Sealing
     spec: {
       nodeName: card.nodeName,
       vm: { id, name: vmName, ...(uuid === undefined ? {} : { uuid }) },
-      interface: {
-        mac: card.mac as Attachment['spec']['interface']['mac'],
-        ...(card.interfaceName === undefined ? {} : { name: card.interfaceName }),
-      },
+      interface: { mac: card.mac as Attachment['spec']['interface']['mac'] },
       policyGeneration,
       ...sealedPolicy(policy, seal(sealing, { name, namespace }, material)),
     },
   };
+}
+
+function noted(hostSince: string | undefined, annotations: Record<string, string> | undefined) {
+  return hostSince === undefined ? {} : { annotations: { ...annotations, [HOST_SINCE]: hostSince } };
 }
 
 function sealedPolicy(policy: PlannedSpec['policy'], sealedPresharedKey: SealedPresharedKey | undefined) {

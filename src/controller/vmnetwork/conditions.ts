@@ -98,7 +98,10 @@ function isAsAsked({ status, reason }: Pick<Said, 'status' | 'reason'>, spec: Vm
 function agentStale(stale: readonly CardReport[]): PlannedCondition {
   const hosts = [...new Set(stale.map(({ nodeName }) => nodeName))].sort(compare);
   const shown = hosts.slice(0, 3).join(', ') + (hosts.length > 3 ? ` and ${hosts.length - 3} more` : '');
-  const message = `the agent of ${shown} has not been heard from; the filter in the kernel stays`;
+  const what = stale.every((card) => card.lost === true)
+    ? `the VMNetworkNode of ${shown} is missing, or tells nothing yet`
+    : `the agent of ${shown} has not been heard from`;
+  const message = `${what}; the filter in the kernel stays`;
   return { type: 'Enforced', status: 'Unknown', reason: 'AgentStale', message };
 }
 
@@ -106,11 +109,11 @@ function provisionedCondition(input: ConditionsInput): PlannedCondition {
   const type = 'GuestProvisioned';
   const spec = specOf(input);
   const asked = spec?.wireGuard.peerPublicKey !== undefined && spec.cloudInit.delivery !== 'None';
-  if (!asked) {
+  if (spec !== null && !asked) {
     const message = 'no wireGuard.peerPublicKey, or cloudInit.delivery is None';
     return { type, status: 'False', reason: 'NotRequested', message };
   }
-  return { type, ...gathered(input.cards, ({ provisioned }) => provisioned, 'Provisioned') };
+  return gathered(type, input, ({ provisioned }) => provisioned, 'Provisioned');
 }
 
 function tunnelCondition(input: ConditionsInput): PlannedCondition {
@@ -123,19 +126,22 @@ function tunnelCondition(input: ConditionsInput): PlannedCondition {
       message: 'mode Direct: the host does not look',
     };
   }
-  return { type, ...gathered(input.cards, ({ tunnel }) => tunnel, 'HandshakeSeen') };
+  return gathered(type, input, ({ tunnel }) => tunnel, 'HandshakeSeen');
 }
 
 /**
  * As asked for is Ready: Direct, Sampled and Audit are asked for; a VM that was quarantined for what it did is not. A tunnel
- * that the consumer has not dialled is not for us to wait for; a guest that could not be provisioned is.
+ * that the consumer has not dialled is not for us to wait for; a guest that is known not to be provisioned is. One of which its
+ * agent says nothing is not waited for: there are agents that provision nothing, and a VM is held without.
  */
 function readyCondition(input: ConditionsInput, conditions: readonly PlannedCondition[]): PlannedCondition {
   const type = 'Ready';
   const { cards } = input;
   const missing = conditions.filter(({ type: of, status, reason }) => {
     if (of === 'TunnelEstablished') return false;
-    if (of === 'GuestProvisioned') return status === 'False' && reason !== 'NotRequested';
+    if (of === 'GuestProvisioned') {
+      return reason === 'AgentStale' || (status === 'False' && reason !== 'NotRequested');
+    }
     return !isAsAsked({ status, reason }, specOf(input));
   });
   if (missing.length > 0) {
@@ -208,36 +214,36 @@ function worst(
   };
 }
 
+/** What is said of the guests, all of them: a failure, else what is missing, else what is not known. */
 function gathered(
-  cards: readonly CardReport[],
+  type: PlannedCondition['type'],
+  input: ConditionsInput,
   of: (card: CardReport) => Said | null,
   good: ConditionReason,
-): Omit<PlannedCondition, 'type'> {
-  const said = cards.map((card) => ({ card, what: of(card) }));
-  const bad = said.find(({ what }) => what?.status === 'False');
-  if (bad?.what) {
-    return {
-      status: 'False',
-      reason: known(bad.what.reason, 'Pending'),
-      message: `${bad.card.title}: ${bad.what.message}`,
-    };
-  }
-  const open = said.find(({ what }) => what?.status !== 'True');
-  if (open !== undefined || said.length === 0) {
-    const reason =
-      open?.what === null || open === undefined ? 'Pending' : known(open.what?.reason ?? '', 'Pending');
-    const message =
-      open === undefined
-        ? 'no VM is bound to it'
-        : `${open.card.title}: ${open.what?.message ?? 'not told yet'}`;
-    return { status: 'Unknown', reason, message };
-  }
-  return { status: 'True', reason: good, message: `${said.length} of ${said.length} attachments` };
+): PlannedCondition {
+  const why = nothing(input);
+  if (why !== null) return { type, status: 'Unknown', reason: 'Pending', message: why };
+  const { cards } = input;
+  const bad = cards.filter((card) => of(card)?.status === 'False');
+  const failed = bad.find((card) => of(card)?.reason !== 'Pending') ?? bad[0];
+  if (failed !== undefined) return { type, status: 'False', ...saidOf(failed, of) };
+  const open = cards.filter((card) => of(card)?.status !== 'True');
+  const unknown = open.find((card) => card.stale) ?? open[0];
+  if (unknown !== undefined) return { type, status: 'Unknown', ...saidOf(unknown, of) };
+  return { type, status: 'True', reason: good, message: `${cards.length} of ${cards.length} attachments` };
+}
+
+function saidOf(
+  card: CardReport,
+  of: (card: CardReport) => Said | null,
+): Pick<PlannedCondition, 'reason' | 'message'> {
+  const { reason = 'Pending', message = 'its agent has said nothing of it' } = of(card) ?? {};
+  return { reason: known(reason, 'Pending'), message: `${card.title}: ${message}` };
 }
 
 /** Reasons of an agent that is newer than this controller are not repeated as constants. */
 function known(reason: string, otherwise: ConditionReason): ConditionReason {
-  return reason in CONDITION_REASONS ? (reason as ConditionReason) : otherwise;
+  return Object.hasOwn(CONDITION_REASONS, reason) ? (reason as ConditionReason) : otherwise;
 }
 
 function isBroken({ status, reason }: Said): boolean {

@@ -71,9 +71,15 @@ export function judge(
   }
 }
 
-/** Whose VMs the networks of a class may bind. */
+/**
+ * Whose VMs the networks of a class may bind. Without a class that can be read a network is refused and gets no VM, but it
+ * claims as by default. More would let a misspelt class claim the VMs of others. Less, such as only what it has, would claim
+ * nothing once the attachments of the refused network are gone, and a younger one would get its VMs because a class is
+ * missing. The claim takes nobody's running VM: who holds one keeps it.
+ */
 export function ownershipOf(networkClass: NetworkClass | undefined): VmOwnership {
-  return (networkClass === undefined ? null : classSpecOf(networkClass))?.vmOwnership ?? 'Unknown';
+  const spec = networkClass === undefined ? null : classSpecOf(networkClass);
+  return spec?.vmOwnership ?? 'NamespaceIfReported';
 }
 
 const parsedClasses = new WeakMap<NetworkClass, VmNetworkClassSpec | null>();

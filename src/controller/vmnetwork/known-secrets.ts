@@ -4,12 +4,16 @@ import type { Clock } from '../../lib/clock.ts';
 import { readPresharedKey } from '../../wireguard/preshared-key.ts';
 import { SECRETS } from '../kinds.ts';
 import type { Network, Secret } from '../kinds.ts';
+import { within } from './patience.ts';
 import { NO_SECRET } from './secret-state.ts';
 import type { SecretState } from './secret-state.ts';
 
 /** How long an answer is good for. Secrets are not watched: that would need the right to list them all. */
 const GOOD_FOR_MS = 600_000;
 const BAD_FOR_MS = 60_000;
+/** A server that fails at one Secret (its key store is away, perhaps) is not asked for others meanwhile: workers would wait in vain. */
+const PAUSE_MS = 5_000;
+const PATIENCE_MS = 5_000;
 
 interface Known {
   readonly reference: string;
@@ -24,18 +28,31 @@ export interface SecretLook {
   readonly key: Buffer | null;
 }
 
+type Reference = { readonly name: string; readonly key: string };
+
 /**
  * The Secrets that networks name, asked for one by one. Remembered is only which version was seen, never what stands in it.
  * An answer is asked for anew when the spec moved, after a minute if it was bad and after ten if it was good.
  */
 export class KnownSecrets {
-  readonly #client: KubeClient;
+  readonly #client: Pick<KubeClient, 'get'>;
   readonly #clock: Clock;
   readonly #known = new Map<string, Known>();
+  /** Until when the server is not asked, monotonic. */
+  #pausedUntilMs = -Infinity;
 
-  constructor(client: KubeClient, clock: Clock) {
+  constructor(client: Pick<KubeClient, 'get'>, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
+  }
+
+  /** What can be said without asking; null if it is time to ask. */
+  known(network: string, object: Network): SecretState | null {
+    const reference = object.spec?.wireGuard?.presharedKeySecretRef;
+    if (reference === undefined) return NO_SECRET;
+    const known = this.#known.get(network);
+    const isOfNow = known?.reference === nameOf(reference) && known.generation === object.metadata.generation;
+    return isOfNow && known.untilMs > this.#clock.monotonicMs() ? known.state : null;
   }
 
   /** @param mustRead the key is needed now */
@@ -45,16 +62,18 @@ export class KnownSecrets {
       this.#known.delete(network);
       return { state: NO_SECRET, key: null };
     }
-    const name = `${reference.name}/${reference.key}`;
-    const nowMs = this.#clock.monotonicMs();
-    const { generation } = object.metadata;
+    const state = this.known(network, object);
+    if (state !== null && !mustRead) return { state, key: null };
     const known = this.#known.get(network);
-    const isGood = known?.reference === name && known.generation === generation && known.untilMs > nowMs;
-    if (known !== undefined && isGood && !mustRead) return { state: known.state, key: null };
-    const before = known?.reference === name && !mustRead ? known.state : null;
-    const look = await this.#read(object, reference, before, signal);
-    const untilMs = nowMs + (look.key === null ? BAD_FOR_MS : GOOD_FOR_MS);
-    this.#known.set(network, { reference: name, generation, state: look.state, untilMs });
+    const before = known?.reference === nameOf(reference) && !mustRead ? known.state : null;
+    const isPaused = this.#clock.monotonicMs() < this.#pausedUntilMs;
+    const look = isPaused
+      ? unanswered(fieldOf(object, reference), before)
+      : await this.#read(object, reference, before, signal);
+    const goodForMs = look.key === null ? BAD_FOR_MS : GOOD_FOR_MS;
+    const untilMs = isPaused ? this.#pausedUntilMs : this.#clock.monotonicMs() + goodForMs;
+    const { generation } = object.metadata;
+    this.#known.set(network, { reference: nameOf(reference), generation, state: look.state, untilMs });
     return look;
   }
 
@@ -70,29 +89,32 @@ export class KnownSecrets {
 
   /** @param before what to go on with if the API server cannot say anything now */
   async #read(
-    { metadata }: Network,
-    reference: { readonly name: string; readonly key: string },
+    object: Network,
+    reference: Reference,
     before: SecretState | null,
     signal: AbortSignal,
   ): Promise<SecretLook> {
-    const namespace = metadata.namespace ?? '';
-    const field = `spec.wireGuard.presharedKeySecretRef: Secret ${namespace}/${reference.name}`;
+    const { namespace = '' } = object.metadata;
+    const field = fieldOf(object, reference);
     const invalid = (fault: string): SecretLook => {
       const remedy = `Put the output of \`wg genpsk\` under the key "${reference.key}"; it is looked at again every minute.`;
       return { state: { state: 'invalid', message: `${field} ${fault}. ${remedy}` }, key: null };
     };
     let secret: Secret;
     try {
-      secret = await this.#client.get<Secret>(SECRETS, { namespace, name: reference.name }, signal);
+      const ref = { namespace, name: reference.name };
+      secret = await within(PATIENCE_MS, this.#clock, signal, (limited) =>
+        this.#client.get<Secret>(SECRETS, ref, limited),
+      );
     } catch (error) {
       if (isNotFound(error)) return invalid('does not exist');
-      if (signal.aborted) throw error;
-      // A kill switch, a refusal, a deletion must not wait for a Secret.
-      if (!isForbidden(error) && before !== null) return { state: before, key: null };
-      const message = isForbidden(error)
-        ? `${field} may not be read by the controller. Let the provider grant it "get" on secrets.`
-        : `${field} cannot be read: the API server fails at it. It is tried again every minute.`;
-      return { state: { state: 'unreadable', message }, key: null };
+      if (isForbidden(error)) {
+        const message = `${field} may not be read by the controller. Let the provider grant it "get" on secrets.`;
+        return { state: { state: 'unreadable', message }, key: null };
+      }
+      signal.throwIfAborted();
+      this.#pausedUntilMs = this.#clock.monotonicMs() + PAUSE_MS;
+      return unanswered(field, before);
     }
     const entry = Object.hasOwn(secret.data ?? {}, reference.key) ? secret.data?.[reference.key] : undefined;
     if (entry === undefined) return invalid(`has no key "${reference.key}"`);
@@ -101,4 +123,19 @@ export class KnownSecrets {
     const { uid = '', resourceVersion = '' } = secret.metadata;
     return { state: { state: 'ok', uid, resourceVersion }, key: read.key };
   }
+}
+
+/** A kill switch, a refusal, a deletion must not wait for a Secret: what was known holds, and nothing is known anew. */
+function unanswered(field: string, before: SecretState | null): SecretLook {
+  if (before !== null) return { state: before, key: null };
+  const message = `${field} cannot be read: the API server fails at it. It is tried again every minute.`;
+  return { state: { state: 'unreadable', message }, key: null };
+}
+
+function nameOf({ name, key }: Reference): string {
+  return `${name}/${key}`;
+}
+
+function fieldOf({ metadata }: Network, { name }: Reference): string {
+  return `spec.wireGuard.presharedKeySecretRef: Secret ${metadata.namespace ?? ''}/${name}`;
 }

@@ -4,7 +4,7 @@ import { belongsTo, planAttachments } from './attachment-plan.ts';
 import type { AttachmentPlan, AttachmentPlanInput } from './attachment-plan.ts';
 
 /** The standalone agent's way in: the same parts, for one host and the manifests of a folder. */
-export { keyOf } from './age.ts';
+export { keyOf } from '../../kube/resource.ts';
 export type { PlannedCondition } from './acceptance.ts';
 export { planVmNetworks } from './plan/host-plan.ts';
 export type { AttachmentIntent, NetworkPlan, PlanInput, VmNetworkPlan } from './plan/host-plan.ts';
@@ -47,7 +47,7 @@ export function planNetwork(input: NetworkPlanInput): NetworkActions {
 export function planOrphans(
   attachments: AttachmentPlanInput['attachments'],
   hosts: AttachmentPlanInput['hosts'],
-): Pick<AttachmentPlan, 'remove' | 'release'> {
+): Pick<AttachmentPlan, 'remove' | 'release' | 'update'> {
   const nobody: AttachmentPlanInput = {
     network: NOBODY,
     judgement: {
@@ -62,8 +62,8 @@ export function planOrphans(
     isReported: () => false,
     nowMs: 0,
   };
-  const { remove, release } = planAttachments(nobody);
-  return { remove, release };
+  const { remove, release, update } = planAttachments(nobody);
+  return { remove, release, update };
 }
 
 /** Owns nothing and is refused. */

@@ -8,8 +8,7 @@ import { policyHash } from './plan/policy-hash.ts';
 
 interface Resolved {
   readonly policy: ResolvedPolicy;
-  readonly text: string;
-  /** `spec.hash` without a sealed key. */
+  /** `spec.hash` without a sealed key; says the same of two policies only if they are the same. */
   readonly hash: string;
 }
 
@@ -32,8 +31,8 @@ export class PolicyResolver {
 
   /** Whether an attachment has this very policy and says so in its hash. */
   isCurrent({ spec }: Attachment, tunnel: boolean): boolean {
-    const { policy, text, hash } = this.#resolved(spec.policy, tunnel);
-    if (storedText(spec.policy) !== text) return false;
+    const { policy, hash } = this.#resolved(spec.policy, tunnel);
+    if (storedHash(spec) !== hash) return false;
     const sealed = spec.sealedPresharedKey;
     return spec.hash === (sealed === undefined ? hash : policyHash(policy, sealed));
   }
@@ -44,20 +43,21 @@ export class PolicyResolver {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const policy = networkPolicy({ ...this.#input, before, tunnel });
-    const resolved = { policy, text: canonicalJson(policy), hash: policyHash(policy, undefined) };
+    const resolved = { policy, hash: policyHash(policy, undefined) };
     this.#known.set(key, resolved);
     return resolved;
   }
 }
 
-const texts = new WeakMap<ResolvedPolicy, string | null>();
+const hashes = new WeakMap<ResolvedPolicy, string | null>();
 
-/** A policy as stored, with the defaults of today; once for each version of the object. Null: it breaks the schema. */
-function storedText(policy: ResolvedPolicy): string | null {
-  const known = texts.get(policy);
+/** Of a policy as stored, with the defaults of today; once for each version of the object. Null: it breaks the schema. */
+function storedHash({ policy, hash: claimed }: Attachment['spec']): string | null {
+  const known = hashes.get(policy);
   if (known !== undefined) return known;
   const parsed = resolvedPolicySchema.safeParse(policy);
-  const text = parsed.success ? canonicalJson(parsed.data) : null;
-  texts.set(policy, text);
-  return text;
+  const hash = parsed.success ? policyHash(parsed.data, undefined) : null;
+  // Nearly always it is what stands there already: of ten thousand texts that are kept, each is kept once.
+  hashes.set(policy, hash === claimed ? claimed : hash);
+  return hash;
 }

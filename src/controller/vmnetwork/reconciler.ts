@@ -1,3 +1,4 @@
+import { printable } from '../../api/printable.ts';
 import { isConflict, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Outcome } from '../../kube/controller/controller.ts';
@@ -5,22 +6,29 @@ import type { EventRecorder } from '../../kube/events/recorder.ts';
 import { keyOf } from '../../kube/resource.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
-import { CLOSED_FINALIZER, FIELD_MANAGER, HOST_NODES, NETWORKS } from '../kinds.ts';
-import type { Attachment, HostNode, Network } from '../kinds.ts';
-import { writeAttachments } from './attachment-pass.ts';
-import { AttachmentWriter } from './attachment-writer.ts';
+import { CLOSED_FINALIZER, FIELD_MANAGER, NETWORKS } from '../kinds.ts';
+import type { Attachment, Network } from '../kinds.ts';
+import { NOTHING_WRITTEN, together, writeAttachments } from './attachment-pass.ts';
+import type { PassResult } from './attachment-pass.ts';
+import type { PlannedUpdate } from './attachment-plan.ts';
+import { AttachmentWriter, isRefusal } from './attachment-writer.ts';
+import type { SealingMaterial } from './attachment-writer.ts';
+import type { SelectedVm } from './binding.ts';
 import { cardsOf } from './card.ts';
 import type { Card } from './card.ts';
 import type { Fleet } from './fleet.ts';
 import type { HostState } from './host-health.ts';
 import { judge } from './judgement.ts';
-import type { KnownSecrets, SecretLook } from './known-secrets.ts';
+import type { KnownSecrets } from './known-secrets.ts';
+import { LOOK_AGAIN_MS } from './missing-hosts.ts';
+import type { MissingHosts } from './missing-hosts.ts';
 import { planEvents } from './network-events.ts';
 import type { Written } from './network-events.ts';
+import { within } from './patience.ts';
 import { planNetwork, planOrphans } from './plan.ts';
 import type { NetworkActions, NetworkPlanInput } from './plan.ts';
-import { NO_SECRET } from './secret-state.ts';
-import type { SelectedVm } from './binding.ts';
+import { NO_SECRET, UNREAD } from './secret-state.ts';
+import type { SecretState } from './secret-state.ts';
 import { planStatus } from './status.ts';
 import type { PlannedStatus } from './status.ts';
 import type { WrittenView } from './written-view.ts';
@@ -30,6 +38,7 @@ export interface ReconcilerPorts {
   readonly client: KubeClient;
   readonly networks: WrittenView<Network>;
   readonly fleet: Fleet;
+  readonly missing: MissingHosts;
   readonly secrets: KnownSecrets;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
@@ -42,6 +51,12 @@ const COUNT_EVERY_MS = 60_000;
 const WALL_CLOCK_CHECK_MS = 60_000;
 /** The cache lacks what the server has; its event brings the key back, this is for when it does not. */
 const CACHE_LAG_MS = 5_000;
+const PATIENCE_MS = 5_000;
+const NO_KEY: SealingMaterial = { secret: NO_SECRET, key: null };
+
+type Hosts = ReadonlyMap<string, HostState>;
+type Names = ReadonlySet<string>;
+const NONE: Names = new Set();
 
 /** Brings one VMNetwork, named by `namespace/name`, from whatever it is to what `planNetwork` says. */
 export class NetworkReconciler {
@@ -56,9 +71,8 @@ export class NetworkReconciler {
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
-    const { client, networks, fleet } = this.#ports;
+    const { networks } = this.#ports;
     try {
-      await fleet.parts.attachments.settle(key, client, signal);
       const network = networks.get(key);
       return network === undefined ? await this.#bury(key, signal) : await this.#bring(key, network, signal);
     } catch (error) {
@@ -71,66 +85,112 @@ export class NetworkReconciler {
 
   /** The network is no more; what is left of it goes. */
   async #bury(key: string, signal: AbortSignal): Promise<Outcome> {
+    const { fleet, secrets } = this.#ports;
     this.#statusWrittenMs.delete(key);
-    this.#ports.secrets.forget(key);
-    const attachments = this.#ports.fleet.parts.attachments.ofNetwork(key);
-    if (attachments.length === 0) return undefined;
-    const hosts = await this.#hosts(attachments, [], signal);
-    const plan = planOrphans(attachments, hosts);
-    const nothing = { secret: NO_SECRET, key: null };
-    const { more, raced, error } = await writeAttachments(this.#writer, null, plan, nothing, signal);
-    if (error !== null) throw error;
-    return again([more ? 1 : null, raced ? CACHE_LAG_MS : null]);
+    secrets.forget(key);
+    let hosts: Hosts = new Map();
+    const close = (gone: Names) => {
+      const attachments = fleet.parts.attachments.ofNetwork(key);
+      hosts = this.#hosts(attachments, [], gone);
+      return writeAttachments(this.#writer, null, planOrphans(attachments, hosts), NO_KEY, signal);
+    };
+    let pass = await close(NONE);
+    if (this.#isToAsk(key, hosts)) pass = together(pass, await close(await this.#ask(key, hosts, signal)));
+    if (pass.error !== null) throw pass.error;
+    return again([soonMs(pass, hosts)]);
   }
 
+  /**
+   * What closes is planned from what is known and goes first: it waits for no answer about a host, a Secret or a write that is
+   * in doubt. Then all is planned anew with the answers.
+   */
   async #bring(key: string, network: Network, signal: AbortSignal): Promise<Outcome> {
-    const { fleet, secrets, clock } = this.#ports;
-    const hosts = await this.#hosts(fleet.parts.attachments.ofNetwork(key), fleet.selected(network), signal);
-    let look = await secrets.look(key, network, false, signal);
+    const { secrets } = this.#ports;
+    const secret = secrets.known(key, network);
+    const known = this.#observe(key, network, NONE, secret ?? UNREAD);
+    const mustRead = needsKey(known.actions);
+    if (secret !== null && !mustRead && !this.#isToAsk(key, known.hosts)) {
+      return this.#carryOut(key, network, known, NO_KEY, NOTHING_WRITTEN, signal);
+    }
+    const { actions } = mustRead ? this.#observe(key, network, NONE, UNREAD) : known;
+    const closed = await writeAttachments(this.#writer, null, withoutLook(actions), NO_KEY, signal);
+
+    const gone = await this.#ask(key, known.hosts, signal);
+    let look = await secrets.look(key, network, mustRead, signal);
     try {
-      let observed = this.#observe(key, network, hosts, look);
+      let observed = this.#observe(key, network, gone, look.state);
       if (needsKey(observed.actions) && look.key === null) {
         look = await secrets.look(key, network, true, signal);
-        observed = this.#observe(key, network, hosts, look);
+        observed = this.#observe(key, network, gone, look.state);
       }
-      const { actions } = observed;
-      const current = actions.addFinalizer ? await this.#writeFinalizer(network, true, signal) : network;
       const material = { secret: look.state, key: look.key };
-      const pass = await writeAttachments(this.#writer, current, actions, material, signal);
-      const { written, error } = pass;
-      const status = this.#statusOf(key, current, observed, written);
-      const latest = actions.removeFinalizer
-        ? current
-        : await this.#writeStatus(key, current, status, signal);
-      if (actions.removeFinalizer) await this.#writeFinalizer(latest, false, signal);
-      this.#tell(network, status, written);
-      if (error !== null) throw error;
-      const isLate = pass.raced || [...hosts.values()].some(({ health }) => health === 'unknown');
-      const graceMs =
-        actions.dueMs === null
-          ? null
-          : Math.min(Math.max(actions.dueMs - clock.nowMs(), 1), WALL_CLOCK_CHECK_MS);
-      const countMs = status.countWaits ? this.#countInMs(key) : null;
-      const soon = pass.more ? 1 : isLate ? CACHE_LAG_MS : null;
-      return again([soon, graceMs, countMs, secrets.dueInMs(key)]);
+      return await this.#carryOut(key, network, observed, material, closed, signal);
     } finally {
       look.key?.fill(0);
     }
   }
 
-  #observe(key: string, network: Network, hosts: ReadonlyMap<string, HostState>, look: SecretLook): Observed {
+  /** @param closed what was written before */
+  async #carryOut(
+    key: string,
+    network: Network,
+    observed: Observed,
+    material: SealingMaterial,
+    closed: PassResult,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { secrets, clock } = this.#ports;
+    const { actions, hosts } = observed;
+    const { pass, current } = await this.#write(network, actions, material, signal);
+    const all = together(closed, pass);
+    const status = this.#statusOf(key, current, observed, all.written);
+    if (actions.removeFinalizer) await this.#writeFinalizer(current, false, signal);
+    else await this.#writeStatus(key, current, status, signal);
+    this.#tell(network, status, all.written);
+    if (all.error !== null) throw all.error;
+    const graceMs =
+      actions.dueMs === null
+        ? null
+        : Math.min(Math.max(actions.dueMs - clock.nowMs(), 1), WALL_CLOCK_CHECK_MS);
+    const countMs = status.countWaits ? this.#countInMs(key) : null;
+    return again([soonMs(all, hosts), graceMs, countMs, secrets.dueInMs(key)]);
+  }
+
+  /** Writes what was planned. What closes does not wait for the network's own finalizer; what is new comes after it. */
+  async #write(
+    network: Network,
+    { remove, release, update, create, addFinalizer }: NetworkActions,
+    material: SealingMaterial,
+    signal: AbortSignal,
+  ): Promise<{ pass: PassResult; current: Network }> {
+    const closing = { remove, release, update };
+    const closed = await writeAttachments(this.#writer, null, closing, material, signal);
+    if (closed.error !== null) return { pass: closed, current: network };
+    let current = network;
+    try {
+      if (addFinalizer) current = await this.#writeFinalizer(network, true, signal);
+    } catch (error) {
+      if (!isRefusal(error) || isConflict(error) || isNotFound(error)) throw error;
+      const failure = create.length === 0 ? undefined : printable(error.message, 512);
+      return { pass: { ...closed, written: { ...closed.written, failure }, error }, current };
+    }
+    const opening = { remove: [], release: [], create };
+    const opened = await writeAttachments(this.#writer, current, opening, material, signal);
+    return { pass: together(closed, opened), current };
+  }
+
+  #observe(key: string, network: Network, gone: Names, secret: SecretState): Observed {
     const { fleet, clock } = this.#ports;
     const { attachments: view, clusterRanges, vms: index } = fleet.parts;
     const vms = fleet.selected(network);
-    const judgement = judge(network, fleet.classOf(network), clusterRanges(), look.state);
+    const judgement = judge(network, fleet.classOf(network), clusterRanges(), secret);
     const attachments = view.ofNetwork(key);
     const input = {
       network,
       judgement,
-      secret: look.state,
+      secret,
       vms,
-      // A host whose VM came to be selected since then is heard of in the next pass.
-      hosts,
+      hosts: this.#hosts(attachments, vms, gone),
       attachments,
       isTaken: (card: Card) => view.isTaken(card, key),
       isReported: (card: Card) => {
@@ -164,14 +224,13 @@ export class NetworkReconciler {
     network: Network,
     { status, changed }: PlannedStatus,
     signal: AbortSignal,
-  ): Promise<Network> {
-    if (!changed) return network;
+  ): Promise<void> {
+    if (!changed) return;
     const { client, networks, clock } = this.#ports;
     const options = { fieldManager: FIELD_MANAGER, subresource: 'status', signal } as const;
     const written = await client.update(NETWORKS, { ...network, status }, options);
     networks.written(written);
     this.#statusWrittenMs.set(key, clock.monotonicMs());
-    return written;
   }
 
   #tell(network: Network, { status, changed }: PlannedStatus, written: Written): void {
@@ -184,27 +243,38 @@ export class NetworkReconciler {
     }
   }
 
-  /** What is known of the hosts of these; the server is asked about those that the cache lacks. */
-  async #hosts(
-    attachments: readonly Attachment[],
-    vms: readonly SelectedVm[],
-    signal: AbortSignal,
-  ): Promise<Map<string, HostState>> {
-    const { fleet, client } = this.#ports;
-    const hosts = new Map<string, HostState>();
+  /** @param gone of those that are missing, who was declared gone */
+  #hosts(attachments: readonly Attachment[], vms: readonly SelectedVm[], gone: Names): Hosts {
     const names = [...attachments.map(({ spec }) => spec.nodeName), ...vms.map(({ nodeName }) => nodeName)];
-    for (const name of new Set(names)) {
-      let state = fleet.hostState(name);
-      if (state.health === 'unknown') {
-        // A list, not a get: that the kind itself is missing says nothing about a host, and fails here.
-        const selection = { fieldSelector: `metadata.name=${name}`, limit: 1 };
-        const found = await client.list<HostNode>(HOST_NODES, selection, signal);
-        if (found.items.length === 0) fleet.declareGone(name);
-        state = fleet.hostState(name);
-      }
-      hosts.set(name, state);
+    const stateOf = (name: string): HostState => {
+      const state = this.#ports.fleet.hostState(name);
+      return isMissing(state) && gone.has(name) ? { ...state, health: 'gone' } : state;
+    };
+    return new Map(names.map((name) => [name, stateOf(name)]));
+  }
+
+  #isToAsk(key: string, hosts: Hosts): boolean {
+    return hasMissing(hosts) || this.#ports.fleet.parts.attachments.isLate(key);
+  }
+
+  /**
+   * Asks what became of writes that the cache does not show, and which of the missing hosts were declared gone. That nobody
+   * answers is no failure.
+   */
+  async #ask(key: string, hosts: Hosts, signal: AbortSignal): Promise<Names> {
+    const { fleet, client, missing, clock, log } = this.#ports;
+    const { attachments } = fleet.parts;
+    try {
+      await within(PATIENCE_MS, clock, signal, (limited) => attachments.settle(key, client, limited));
+    } catch (err) {
+      signal.throwIfAborted();
+      log.warn({ err, network: key }, 'nobody can tell now what became of earlier writes');
     }
-    return hosts;
+    const gone = new Set<string>();
+    for (const [name, state] of hosts) {
+      if (isMissing(state) && (await missing.isGone(name, attachments.onNode(name), signal))) gone.add(name);
+    }
+    return gone;
   }
 
   #countInMs(key: string): number {
@@ -220,6 +290,32 @@ interface Observed extends NetworkPlanInput {
 
 function needsKey({ create, update }: NetworkActions): boolean {
   return [...create, ...update].some(({ sealing }) => sealing.kind === 'seal');
+}
+
+/**
+ * What of a plan can be done before the Secret was looked at. A guest is not told to give up its tunnel for want of a look, unless
+ * nothing passes anyway.
+ */
+function withoutLook({ remove, release, update }: NetworkActions) {
+  const isSafe = ({ attachment, policy }: PlannedUpdate): boolean => {
+    if (policy === null || policy.desiredState === 'Quarantined') return true;
+    return (policy.wireGuard === undefined) === (attachment.spec.policy.wireGuard === undefined);
+  };
+  return { remove, release, update: update.filter(isSafe) };
+}
+
+function hasMissing(hosts: Hosts): boolean {
+  return [...hosts.values()].some(isMissing);
+}
+
+function isMissing({ health, since }: HostState): boolean {
+  return health === 'unknown' && since === undefined;
+}
+
+function soonMs({ more, raced }: PassResult, hosts: Hosts): number | null {
+  if (more) return 1;
+  if (raced) return CACHE_LAG_MS;
+  return hasMissing(hosts) ? LOOK_AGAIN_MS : null;
 }
 
 function again(delays: readonly (number | null)[]): Outcome {

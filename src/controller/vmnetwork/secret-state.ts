@@ -9,3 +9,5 @@ export type SecretState =
   | { readonly state: 'unreadable'; readonly message: string };
 
 export const NO_SECRET: SecretState = { state: 'none' };
+/** As long as nobody has looked. */
+export const UNREAD: SecretState = { state: 'unreadable', message: 'it was not looked at yet' };

@@ -1,5 +1,6 @@
-import type { VirtualMachine } from '../../api/v1alpha1/virtual-machine.ts';
 import type { Selector } from '../../api/v1alpha1/selector.ts';
+import type { VirtualMachine } from '../../api/v1alpha1/virtual-machine.ts';
+import type { VmNetworkClassSpec } from '../../api/v1alpha1/vm-network-class-spec.ts';
 import type { Network } from '../kinds.ts';
 
 /** A VM as a host reports it. */
@@ -8,42 +9,29 @@ export interface ReportedVm {
   readonly vm: VirtualMachine;
 }
 
-/**
- * Whose VMs a network may bind. `Unknown`: its class cannot be read; a VM whose namespace is known is then taken for its
- * namespace's, any other for anybody's, so that neither a class that is missing nor one that is misspelt takes a VM from
- * somebody.
- */
-export type VmOwnership = 'Namespace' | 'Any' | 'Unknown';
+/** Which VMs a network may bind of those that its selector matches. */
+export type VmOwnership = VmNetworkClassSpec['vmOwnership'];
 
 /** Whether this network is for that VM: all given parts of its selector match, and its class allows it. Pure. */
 export function selects(network: Network, { nodeName, vm }: ReportedVm, ownership: VmOwnership): boolean {
-  const { names, uuids, matchLabels, nodeName: pinnedTo } = selectorOf(network);
-  if (names.length === 0 && uuids.length === 0 && Object.keys(matchLabels).length === 0) return false;
+  const { keys, names, uuids, labels, pinnedTo } = matcherOf(network);
+  if (keys.length === 0) return false;
   if (pinnedTo !== '' && pinnedTo !== nodeName) return false;
-  if (names.length > 0 && !names.includes(vm.name)) return false;
-  if (uuids.length > 0 && (vm.uuid === undefined || !uuids.includes(vm.uuid))) return false;
-  const labels = vm.labels ?? {};
-  if (Object.entries(matchLabels).some(([key, value]) => labels[key] !== value)) return false;
+  if (names !== null && !names.has(vm.name)) return false;
+  if (uuids !== null && (vm.uuid === undefined || !uuids.has(vm.uuid))) return false;
+  if (labels.length > 0) {
+    const reported = vm.labels ?? {};
+    if (labels.some(([key, value]) => reported[key] !== value)) return false;
+  }
   return mayOwn(network.metadata.namespace, vm.namespace, ownership);
 }
 
-/** The selector as stored, whatever an older schema let through. */
-export function selectorOf(network: Network): Selector {
-  const selector: Partial<Selector> = network.spec?.selector ?? {};
-  const { names, uuids, matchLabels, nodeName } = selector;
-  return { names: names ?? [], uuids: uuids ?? [], matchLabels: matchLabels ?? {}, nodeName: nodeName ?? '' };
-}
-
 /**
- * Keys under which a network is found from a VM. One part of the selector is enough, for all parts must match; the part
- * that names the fewest VMs is taken.
+ * Keys under which a network and a VM find each other, one list for each part of the selector. All parts must match, so
+ * the VM has a key of every list, and any one list is enough to find it by: `cheapest` chooses.
  */
-export function selectorKeys(network: Network): string[] {
-  const { names, uuids, matchLabels } = selectorOf(network);
-  if (uuids.length > 0) return uuids.map(uuidKey);
-  if (names.length > 0) return names.map(nameKey);
-  const [pair] = Object.entries(matchLabels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return pair === undefined ? [] : [labelKey(...pair)];
+export function selectorKeys(network: Network): readonly (readonly string[])[] {
+  return matcherOf(network).keys;
 }
 
 /** Keys under which a VM is found from a network; those of `selectorKeys`, and as many as the VM has. */
@@ -52,8 +40,50 @@ export function vmKeys(vm: VirtualMachine): string[] {
   return [nameKey(vm.name), ...(vm.uuid === undefined ? [] : [uuidKey(vm.uuid)]), ...labels];
 }
 
+/** Of several lists the one that costs least, the first among equals; empty if there is none. */
+export function cheapest(
+  lists: readonly (readonly string[])[],
+  costOf: (keys: readonly string[]) => number,
+): readonly string[] {
+  let [best = []] = lists;
+  if (lists.length < 2) return best;
+  let least = Infinity;
+  for (const keys of lists) {
+    const cost = costOf(keys);
+    if (cost < least) [best, least] = [keys, cost];
+  }
+  return best;
+}
+
+/** The host that a network is pinned to, '' for any. */
+export function pinOf(network: Network): string {
+  return matcherOf(network).pinnedTo;
+}
+
+/** These stand for any namespace, and for that of a VM whose host knows none; no namespace can be named so. */
+const ANY = '*';
+const NONE = '';
+
+/** Namespaces of the VMs that a network may bind: `mayOwn`, to find it by. */
+export function namespacesOf(network: Network, ownership: VmOwnership): string[] {
+  const own = network.metadata.namespace ?? NONE;
+  switch (ownership) {
+    case 'Any':
+      return [ANY];
+    case 'Namespace':
+      return [own];
+    case 'NamespaceIfReported':
+      return own === NONE ? [NONE] : [own, NONE];
+  }
+}
+
+/** Under which of those a VM's networks are. */
+export function namespacesOfVm(vm: VirtualMachine): string[] {
+  return [ANY, vm.namespace ?? NONE];
+}
+
+export const uuidKey = (uuid: string): string => `uuid ${uuid}`;
 const nameKey = (name: string): string => `name ${name}`;
-const uuidKey = (uuid: string): string => `uuid ${uuid}`;
 const labelKey = (key: string, value: string): string => `label ${key} ${value}`;
 
 function mayOwn(own: string | undefined, reported: string | undefined, ownership: VmOwnership): boolean {
@@ -62,7 +92,40 @@ function mayOwn(own: string | undefined, reported: string | undefined, ownership
       return true;
     case 'Namespace':
       return reported !== undefined && reported === own;
-    case 'Unknown':
+    case 'NamespaceIfReported':
       return reported === undefined || reported === own;
   }
+}
+
+/** A selector as it is asked: a thousand names are looked up, not gone through. */
+interface Matcher {
+  /** None: it selects nothing. */
+  readonly keys: readonly (readonly string[])[];
+  /** Null: no part of it. */
+  readonly names: ReadonlySet<string> | null;
+  readonly uuids: ReadonlySet<string> | null;
+  readonly labels: readonly (readonly [string, string])[];
+  readonly pinnedTo: string;
+}
+
+const matchers = new WeakMap<Network, Matcher>();
+
+/** Made once for each version of the object, from the selector as stored, whatever an older schema let through. */
+function matcherOf(network: Network): Matcher {
+  const known = matchers.get(network);
+  if (known !== undefined) return known;
+  const selector: Partial<Selector> = network.spec?.selector ?? {};
+  const names = selector.names ?? [];
+  const uuids = selector.uuids ?? [];
+  const labels = Object.entries(selector.matchLabels ?? {});
+  const lists = [uuids.map(uuidKey), names.map(nameKey), ...labels.map((pair) => [labelKey(...pair)])];
+  const matcher: Matcher = {
+    keys: lists.filter((keys) => keys.length > 0),
+    names: names.length === 0 ? null : new Set(names),
+    uuids: uuids.length === 0 ? null : new Set(uuids),
+    labels,
+    pinnedTo: selector.nodeName ?? '',
+  };
+  matchers.set(network, matcher);
+  return matcher;
 }

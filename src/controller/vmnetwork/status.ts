@@ -44,7 +44,7 @@ const MOST_PEERS = 256;
 export function planStatus(input: StatusInput): PlannedStatus {
   const { network, attachments } = input;
   const before: VmNetworkStatus = network.status ?? {};
-  const lastStale = conditionIn(before, 'Enforced')?.reason === 'AgentStale';
+  const lastStale = before.conditions?.some(({ reason }) => reason === 'AgentStale') ?? false;
   const cards = cardReports(network, attachments, input.plan, input.hosts, lastStale);
   const conditions = stamped(planConditions({ ...input, cards }), input, before);
   const enforced = cards.filter((card) => card.enforced.status === 'True' && !card.stale).length;

@@ -1,13 +1,13 @@
 import { cidrContains } from '../../api/v1alpha1/cidr.ts';
 import type { Cidr } from '../../api/v1alpha1/cidr.ts';
-import { keyOf } from '../../kube/resource.ts';
+import { keyOf, refOf } from '../../kube/resource.ts';
 import type { InformerEvent } from '../../kube/reflector/informer.ts';
 import type { Attachment, HostNode, Network, NetworkClass } from '../kinds.ts';
 import { isMereCount } from './attachment-change.ts';
 import { networksOf } from './attachment-view.ts';
 import type { Fleet } from './fleet.ts';
+import type { OwnerChange } from './owners.ts';
 import { canonicalJson } from './plan/canonical-json.ts';
-import { selectorKeys } from './selection.ts';
 import type { ReportedVm } from './selection.ts';
 import type { WrittenView } from './written-view.ts';
 
@@ -38,26 +38,23 @@ export class NetworkTriggers {
     this.#fleet = fleet;
     this.#networks = networks;
     this.#queue = queue;
+    fleet.parts.attachments.onHeld((vm) => this.#tell(fleet.owners.held(vm)));
   }
 
   network({ type, object, previous }: InformerEvent<Network>): void {
     // Our own status or finalizer: the pass that wrote it knew.
-    if (type === 'updated' && this.#networks.isOwn(object)) return;
-    this.#queue.enqueue(keyOf(object));
-    if (type === 'updated' && previous !== undefined && !touchesOthers(previous, object)) return;
-    this.#rivals(object);
-    if (previous !== undefined) this.#rivals(previous);
+    if (type !== 'updated' || !this.#networks.isOwn(object)) this.#queue.enqueue(keyOf(object));
+    if (type === 'updated' && previous !== undefined && !decidesAnew(previous, object)) return;
+    this.#tell(this.#fleet.owners.network(previous, type === 'deleted' ? undefined : object));
   }
 
   networkClass({ type, object, previous }: InformerEvent<NetworkClass>): void {
-    const all = this.#fleet.parts.networks.byIndex('class', object.metadata.name);
+    const { name } = object.metadata;
+    this.#tell(this.#fleet.owners.networkClass(name, previous, type === 'deleted' ? undefined : object));
+    const all = this.#fleet.parts.networks.byIndex('class', name);
     const specMoved = type !== 'updated' || canonicalJson(previous?.spec) !== canonicalJson(object.spec);
     if (specMoved) {
-      for (const network of all) {
-        this.#queue.enqueue(keyOf(network));
-        // Whose VMs its networks may own may have changed.
-        this.#rivals(network);
-      }
+      for (const network of all) this.#queue.enqueue(keyOf(network));
       return;
     }
     const before = previous?.status?.clusterRanges ?? [];
@@ -76,9 +73,8 @@ export class NetworkTriggers {
 
   node({ type, object, previous }: InformerEvent<HostNode>): void {
     const nodeName = object.metadata.name;
-    if (type !== 'deleted') this.#fleet.appeared(nodeName);
     const vms = type === 'deleted' ? [] : (object.status?.virtualMachines ?? []);
-    for (const changed of this.#fleet.parts.vms.set(nodeName, vms)) this.#vm(changed);
+    this.#changed(this.#fleet.parts.vms.set(nodeName, vms));
     const keyMoved = previous?.status?.sealingKey !== object.status?.sealingKey;
     if (type !== 'updated' || keyMoved) this.host(nodeName);
   }
@@ -97,31 +93,39 @@ export class NetworkTriggers {
     this.freed({ nodeName: object.spec.nodeName, vmId: object.spec.vm.id });
   }
 
-  /** A card was freed that no event of the cache tells about; `by` are networks that know. */
+  /** A card was freed, and its VM's owner may wait for it; `by` are networks that know. */
   freed(
     { nodeName, vmId }: { readonly nodeName: string; readonly vmId: string },
     by: readonly string[] = [],
   ): void {
     const reported = this.#fleet.parts.vms.get(nodeName, vmId);
-    if (reported !== undefined) this.#vm(reported, by);
+    const owner = reported === undefined ? null : this.#fleet.owners.known(reported);
+    if (typeof owner === 'string' && !by.includes(owner)) this.#queue.enqueue(owner);
   }
 
   /** A host became fresh, stale, gone or known. */
   host(nodeName: string): void {
     for (const attachment of this.#fleet.parts.attachments.onNode(nodeName)) this.#owners(attachment);
-    for (const reported of this.#fleet.parts.vms.onNode(nodeName)) this.#vm(reported);
+    for (const { vm } of this.#fleet.parts.vms.onNode(nodeName)) this.freed({ nodeName, vmId: vm.id });
   }
 
-  #vm(reported: ReportedVm, but: readonly string[] = []): void {
-    const touched = this.#fleet.claimants(reported).map(({ network }) => keyOf(network));
-    // Also whoever has it and selects it no longer.
-    const held = this.#fleet.parts.attachments.ofVm(reported.nodeName, reported.vm.id).flatMap(networksOf);
-    for (const key of [...touched, ...held]) if (!but.includes(key)) this.#queue.enqueue(key);
+  /** VMs came, went or changed: those who select them, and whoever has one and selects it no longer. */
+  #changed(vms: readonly ReportedVm[]): void {
+    for (const network of this.#fleet.owners.claimants(vms)) this.#queue.enqueue(keyOf(network));
+    for (const { nodeName, vm } of vms) {
+      for (const attachment of this.#fleet.parts.attachments.ofVm(nodeName, vm.id)) this.#owners(attachment);
+    }
   }
 
-  /** Networks that select a VM which this one selects, or selected. */
-  #rivals(network: Network): void {
-    for (const reported of this.#fleet.parts.vms.withKeys(selectorKeys(network))) this.#vm(reported);
+  /** VMs have other owners: both, and those of the rest who are told their names. */
+  #tell(changes: readonly OwnerChange[]): void {
+    if (changes.length === 0) return;
+    const owners = new Set(changes.flatMap(({ was, now }) => [was ?? [], now ?? []].flat()));
+    for (const owner of owners) this.#queue.enqueue(owner);
+    const namespaces = new Set([...owners].map((owner) => refOf(owner).namespace));
+    const isTold = ({ metadata }: Network) => namespaces.has(metadata.namespace);
+    const vms = changes.map(({ reported }) => reported);
+    for (const network of this.#fleet.owners.claimants(vms, isTold)) this.#queue.enqueue(keyOf(network));
   }
 
   #owners(attachment: Attachment): void {
@@ -138,7 +142,7 @@ export class NetworkTriggers {
 }
 
 /** Whether who owns which VM may come out otherwise. */
-function touchesOthers(before: Network, after: Network): boolean {
+function decidesAnew(before: Network, after: Network): boolean {
   return (
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
     before.spec?.className !== after.spec?.className ||

@@ -1,16 +1,8 @@
+import type { Objection } from '../../api/v1alpha1/class-objections.ts';
 import { effectiveLimits, LIMIT_FIELDS } from '../../api/v1alpha1/limits.ts';
 import type { Limits } from '../../api/v1alpha1/limits.ts';
 import type { VmNetworkClassSpec } from '../../api/v1alpha1/vm-network-class-spec.ts';
 import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
-
-/** A field that asks for something this version cannot do. */
-export interface UnsupportedField {
-  /** Path in the manifest: `spec.mode`. */
-  readonly field: string;
-  readonly value: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 /** VMN_BITS_PER_SECOND_MAX and VMN_PACKETS_PER_SECOND_MAX of native/include/vmn/abi.h; a test compares. */
 export const HIGHEST_LIMITS: Limits = {
@@ -22,8 +14,8 @@ export const HIGHEST_LIMITS: Limits = {
  * What of a valid spec this version cannot enforce. Such a network is refused as a whole and its VMs stay denied: to
  * enforce the rest and leave one wish out would be a promise broken in silence.
  */
-export function unsupportedFields(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): UnsupportedField[] {
-  const found: UnsupportedField[] = [];
+export function unsupportedFields(spec: VmNetworkSpec, classSpec: VmNetworkClassSpec): Objection[] {
+  const found: Objection[] = [];
   const refuse = (field: string, value: unknown, message: string, remedy: string): void => {
     found.push({ field, value: typeof value === 'string' ? value : JSON.stringify(value), message, remedy });
   };

@@ -1,8 +1,8 @@
+import { isNewer } from '../../kube/reflector/resource-version.ts';
 import type { KubeObject } from '../../kube/resource.ts';
 import { keyOf } from '../../kube/resource.ts';
 import type { Store } from '../../kube/store/store.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { isNewer } from './resource-age.ts';
 
 /** How long the cache may lag behind before it is believed all the same: its versions may have gone back (a restored etcd). */
 const BELIEVE_CACHE_AFTER_MS = 60_000;
@@ -34,7 +34,10 @@ export class WrittenView<T extends KubeObject> {
   }
 
   written(object: T): void {
-    this.#written.set(keyOf(object), { object, sinceMs: this.#clock.monotonicMs() });
+    const key = keyOf(object);
+    this.#written.set(key, { object, sinceMs: this.#clock.monotonicMs() });
+    // The cache may have shown it before the answer came.
+    this.get(key);
   }
 
   /** A conflict: somebody wrote after us. The cache will tell. */
@@ -42,9 +45,12 @@ export class WrittenView<T extends KubeObject> {
     this.#written.delete(key);
   }
 
-  /** Whether an object of the cache is just what this process wrote last. */
+  /** Whether an object of the cache is just what this process wrote last. Asked once, when it comes: then the cache has it. */
   isOwn(object: T): boolean {
-    const own = this.#written.get(keyOf(object))?.object;
-    return own?.metadata.resourceVersion === object.metadata.resourceVersion;
+    const key = keyOf(object);
+    const own = this.#written.get(key)?.object;
+    if (own?.metadata.resourceVersion !== object.metadata.resourceVersion) return false;
+    this.#written.delete(key);
+    return true;
   }
 }

@@ -33,11 +33,15 @@ export interface Controller {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** How a reconciliation ended. `interrupted`: by the end of the run or of leadership, which is nobody's failure. */
+/**
+ * How a reconciliation ended. Nobody's failure are `interrupted`, by the end of the run or of leadership, and `overtaken`:
+ * somebody else wrote first, and what they wrote is about to be seen.
+ */
 type Ending =
   | { readonly kind: 'success' }
   | { readonly kind: 'again'; readonly afterMs: number }
   | { readonly kind: 'interrupted' }
+  | { readonly kind: 'overtaken'; readonly error: unknown }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export function controller(options: ControllerOptions): Controller {
@@ -55,9 +59,8 @@ export function controller(options: ControllerOptions): Controller {
       const afterMs = outcome?.requeueAfterMs;
       return afterMs === undefined ? { kind: 'success' } : { kind: 'again', afterMs };
     } catch (error) {
-      return signal.aborted || error instanceof NotLeading
-        ? { kind: 'interrupted' }
-        : { kind: 'failed', error };
+      if (signal.aborted || error instanceof NotLeading) return { kind: 'interrupted' };
+      return { kind: isConflict(error) ? 'overtaken' : 'failed', error };
     }
   }
 
@@ -66,16 +69,9 @@ export function controller(options: ControllerOptions): Controller {
       counts?.started();
       const startMs = clock.monotonicMs();
       const ending = await attempt(key, signal);
-      const result = settle(queue, key, ending);
+      const result = settle(queue, log, key, ending);
       counts?.ended(result, (clock.monotonicMs() - startMs) / 1000);
-      if (ending.kind === 'failed') tell(key, ending.error);
     }
-  }
-
-  function tell(key: string, err: unknown): void {
-    // Somebody else wrote first: the next try reads anew, and nobody has to do anything.
-    if (isConflict(err)) log.debug({ key, err }, 'reconcile met a newer object, will be repeated');
-    else log.error({ key, err }, 'reconcile failed, will be repeated');
   }
 
   return {
@@ -87,8 +83,11 @@ export function controller(options: ControllerOptions): Controller {
   };
 }
 
+/** Somebody else may write first a few times in a row; who waits this long for it is stuck, and people should know. */
+const STUCK_MS = 10_000;
+
 /** Each ending leads to one thing that is done with the key, and to `done`. */
-function settle(queue: WorkQueue, key: string, ending: Ending): ReconcileResult {
+function settle(queue: WorkQueue, log: Logger, key: string, ending: Ending): ReconcileResult {
   try {
     switch (ending.kind) {
       case 'success':
@@ -103,10 +102,17 @@ function settle(queue: WorkQueue, key: string, ending: Ending): ReconcileResult 
         queue.addAfter(key, ending.afterMs);
         return 'requeue_after';
       case 'interrupted':
-        queue.addRateLimited(key);
+        queue.addOvertaken(key);
         return 'requeue';
+      case 'overtaken': {
+        const delayMs = queue.addOvertaken(key);
+        const fields = { key, err: ending.error, delayMs: Math.round(delayMs) };
+        log[delayMs > STUCK_MS ? 'warn' : 'debug'](fields, 'reconcile met a newer object, will be repeated');
+        return 'requeue';
+      }
       case 'failed':
         queue.addRateLimited(key);
+        log.error({ key, err: ending.error }, 'reconcile failed, will be repeated');
         return 'error';
     }
   } finally {

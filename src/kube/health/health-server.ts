@@ -13,11 +13,9 @@ export interface HealthServerOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  /** By name; all must pass for /healthz. For what only a restart heals. */
-  readonly live?: Readonly<Record<string, Check>> | undefined;
   /** By name; all must pass for /readyz. */
   readonly ready?: Readonly<Record<string, Check>> | undefined;
-  /** /healthz fails when the event loop runs later than this, ms. Default 10,000. */
+  /** /healthz fails when the event loop runs later than this, ms: only a restart heals that. Default 10,000. */
   readonly longestLagMs?: number | undefined;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -77,10 +75,10 @@ export class HealthServer {
     // Not by `new URL`, which throws for some paths: no request may end the process.
     const [path, query = ''] = (request.url ?? '/').split('?');
     if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'only GET\n');
-    const { live = {}, ready = {} } = this.#options;
+    const { ready = {} } = this.#options;
     switch (path) {
       case '/healthz':
-        return report(response, { 'event-loop': () => this.#lagging(), ...live }, query);
+        return report(response, { 'event-loop': () => this.#lagging() }, query);
       case '/readyz':
         return report(response, ready, query);
       case '/metrics':

@@ -18,7 +18,7 @@ export interface LeaseSpec {
   holderIdentity?: string;
   /** How long after its last renewal others leave it alone, seconds. */
   leaseDurationSeconds?: number;
-  /** MicroTime of the holder's wall clock, for people: nothing is computed from it. */
+  /** MicroTime of the holder's wall clock, for people: the election computes nothing from it. */
   acquireTime?: string;
   /** As `acquireTime`. */
   renewTime?: string;

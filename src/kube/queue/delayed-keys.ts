@@ -4,8 +4,8 @@ interface Entry {
 }
 
 /**
- * Keys that are due later, each once, at the earliest time that was asked for. A binary heap; an entry that an earlier
- * one has replaced stays in it until it comes to the top, where `#due` tells that it is void.
+ * Keys that are due later, each once, at the earliest time that was asked for. A binary heap; an entry that was removed, or
+ * that an earlier one has replaced, stays in it until it comes to the top, where `#due` tells that it is void.
  */
 export class DelayedKeys {
   readonly #heap: Entry[] = [];
@@ -20,6 +20,11 @@ export class DelayedKeys {
     if (before !== undefined && before <= dueMs) return;
     this.#due.set(key, dueMs);
     this.#push({ key, dueMs });
+  }
+
+  /** Takes one out before it is due; false if it is not there. */
+  remove(key: string): boolean {
+    return this.#due.delete(key);
   }
 
   /** When the first is due, or null. */

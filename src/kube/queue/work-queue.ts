@@ -16,7 +16,12 @@ export interface WorkQueue {
   addAfter(key: string, delayMs: number): void;
   /** Adds after the back-off of the key and the limit of all keys together. For what failed. */
   addRateLimited(key: string): void;
-  /** The key did not fail: its back-off begins anew. */
+  /**
+   * Adds after a moment that grows while this repeats; returns how long that is, ms. For what was not done and did not
+   * fail: nobody is charged for it.
+   */
+  addOvertaken(key: string): number;
+  /** The key did not fail: its back-off begins anew. If it had failed before, others that failed are tried now. */
   forget(key: string): void;
   /** The next key, which is the caller's until `done`. Undefined once the signal aborts, or nothing is left after `shutDown`. */
   get(signal: AbortSignal): Promise<string | undefined>;
@@ -35,6 +40,9 @@ export interface WorkQueueOptions {
   readonly rateLimit?: RateLimit | undefined;
 }
 
+/** How many keys are tried at once when one succeeds that had failed. Two: what an outage left grows to all of it quickly. */
+const HASTENED = 2;
+
 export function workQueue(options: WorkQueueOptions): WorkQueue {
   return new Queue(options);
 }
@@ -50,6 +58,8 @@ class Queue implements WorkQueue {
   /** Keys that a worker has, with the time at which it took them. */
   readonly #processing = new Map<string, number>();
   readonly #delayed = new DelayedKeys();
+  /** Of the delayed keys those that wait because they failed, the longest first. */
+  readonly #failed = new Set<string>();
   /** Workers that wait for a key; there are none while a key waits for a worker. */
   readonly #waiting = new Set<(key: string | undefined) => void>();
   #timer: Timer | null = null;
@@ -67,6 +77,7 @@ class Queue implements WorkQueue {
   }
 
   add(key: string): void {
+    this.#failed.delete(key);
     if (this.#down || this.#dirty.has(key)) return;
     this.#dirty.set(key, this.#clock.monotonicMs());
     this.#metrics?.added();
@@ -82,11 +93,20 @@ class Queue implements WorkQueue {
   }
 
   addRateLimited(key: string): void {
-    if (!this.#down) this.addAfter(key, this.#limit.delayMs(key));
+    if (this.#down) return;
+    this.#failed.add(key);
+    this.addAfter(key, this.#limit.delayMs(key));
+  }
+
+  addOvertaken(key: string): number {
+    const delayMs = this.#limit.overtakenMs(key);
+    this.addAfter(key, delayMs);
+    return delayMs;
   }
 
   forget(key: string): void {
-    this.#limit.forget(key);
+    this.#failed.delete(key);
+    if (this.#limit.forget(key)) this.#hasten();
   }
 
   get(signal: AbortSignal): Promise<string | undefined> {
@@ -117,6 +137,7 @@ class Queue implements WorkQueue {
   shutDown(): void {
     this.#down = true;
     this.#delayed.clear();
+    this.#failed.clear();
     this.#arm();
     for (const answer of this.#waiting) answer(undefined);
   }
@@ -135,6 +156,18 @@ class Queue implements WorkQueue {
     this.#dirty.delete(key);
     this.#processing.set(key, nowMs);
     return key;
+  }
+
+  /** Something is well again that was not: whoever has waited longest need not wait any more. */
+  #hasten(): void {
+    let left = HASTENED;
+    for (const key of this.#failed) {
+      if (left === 0) break;
+      left -= 1;
+      this.#delayed.remove(key);
+      this.add(key);
+    }
+    this.#arm();
   }
 
   /** One timer, for the delayed key that is due first. */

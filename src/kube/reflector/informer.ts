@@ -5,6 +5,7 @@ import { keyOf, resourceName } from '../resource.ts';
 import type { KubeObject, ResourceType } from '../resource.ts';
 import { IndexedStore } from '../store/store.ts';
 import type { Indexers, Store } from '../store/store.ts';
+import { hasLostPast } from './lost-past.ts';
 import { Reflector } from './reflector.ts';
 import type { ReflectorMetrics, ReflectorSink } from './reflector.ts';
 
@@ -41,6 +42,11 @@ export interface InformerOptions<T> extends Selection {
   readonly random?: (() => number) | undefined;
   readonly log?: Logger | undefined;
   readonly metrics?: ReflectorMetrics | undefined;
+  /**
+   * Called when the server turns out to have lost its data, or to have been given older ones back, before the store shows it:
+   * what other collections told is worth nothing either, and shows it later.
+   */
+  readonly onLostPast?: (() => void) | undefined;
 }
 
 export function informer<T extends KubeObject>(
@@ -57,6 +63,7 @@ class StoreInformer<T extends KubeObject> implements Informer<T>, ReflectorSink<
   readonly #type: ResourceType;
   readonly #clock: Clock;
   readonly #log: Logger | undefined;
+  readonly #onLostPast: () => void;
   readonly #synced: Promise<void>;
   #sync: () => void = () => undefined;
   #unsync: (reason: unknown) => void = () => undefined;
@@ -68,6 +75,7 @@ class StoreInformer<T extends KubeObject> implements Informer<T>, ReflectorSink<
     this.#type = type;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#onLostPast = options.onLostPast ?? (() => undefined);
     this.store = new IndexedStore<T>(this.#guarded(options.indexers ?? {}));
     this.#reflector = new Reflector<T>(client, type, this, options);
     this.#synced = new Promise((resolve, reject) => {
@@ -106,7 +114,8 @@ class StoreInformer<T extends KubeObject> implements Informer<T>, ReflectorSink<
     this.#lastContactMs = this.#clock.monotonicMs();
   }
 
-  replace(items: readonly T[]): void {
+  replace(items: readonly T[], version: string, heard: string): void {
+    if (hasLostPast(this.store, items, version, heard)) this.#onLostPast();
     const present = new Set(items.map(keyOf));
     // First what is gone: what comes may take over its place in an index.
     for (const key of [...this.store.keys()]) if (!present.has(key)) this.#remove(key);
@@ -125,8 +134,6 @@ class StoreInformer<T extends KubeObject> implements Informer<T>, ReflectorSink<
   #put(object: T): void {
     const key = keyOf(object);
     const previous = this.store.get(key);
-    // Who wrote which field is half of an object's size, of no use here, and what is absent from a write is kept.
-    delete (object.metadata as { managedFields?: unknown }).managedFields;
     if (previous !== undefined && previous.metadata.uid !== object.metadata.uid) {
       this.#remove(key);
     } else if (previous !== undefined) {

@@ -5,6 +5,7 @@ import { ApiError, isNotFound } from '../api-error.ts';
 import type { KubeClient, Selection, WatchEvent } from '../client.ts';
 import { resourceName } from '../resource.ts';
 import type { KubeObject, ResourceType } from '../resource.ts';
+import { SharedValues } from '../store/shared-values.ts';
 import { isTooLarge } from '../transport/transport-error.ts';
 import { listAll } from './pages.ts';
 import type { Snapshot } from './pages.ts';
@@ -30,8 +31,13 @@ import { Watchdog } from './watchdog.ts';
 
 /** Where a reflector puts what it learns. */
 export interface ReflectorSink<T> {
-  /** All there is: what the sink has beyond that is gone. */
-  replace(items: readonly T[]): void;
+  /**
+   * All there is: what the sink has beyond that is gone.
+   *
+   * @param version of the collection now
+   * @param heard version up to which the sink was told everything; '' before the first list
+   */
+  replace(items: readonly T[], version: string, heard: string): void;
   apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void;
   /** The server answered. */
   contact(): void;
@@ -69,6 +75,7 @@ export class Reflector<T extends KubeObject> {
   readonly #type: ResourceType;
   readonly #selection: Selection;
   readonly #sink: ReflectorSink<T>;
+  readonly #shared = new SharedValues();
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #log: Logger | undefined;
@@ -116,10 +123,11 @@ export class Reflector<T extends KubeObject> {
       try {
         const snapshot = await this.#snapshot(signal);
         this.#metrics?.listDone(resourceName(this.#type), true);
+        const heard = this.#version;
         this.#version = snapshot.resourceVersion;
         this.#listedMs = this.#clock.monotonicMs();
         this.#sink.contact();
-        this.#sink.replace(snapshot.items);
+        this.#sink.replace(snapshot.items, this.#version, heard);
         return;
       } catch (error) {
         signal.throwIfAborted();
@@ -140,7 +148,9 @@ export class Reflector<T extends KubeObject> {
   }
 
   #snapshot(signal: AbortSignal): Promise<Snapshot<T>> {
-    return listAll<T>(this.#client, this.#type, this.#selection, this.#pageLimit, signal);
+    // Each page at once: all of them as they were parsed take several times the memory.
+    const onObject = (object: T) => this.#shared.share(object);
+    return listAll<T>(this.#client, this.#type, this.#selection, this.#pageLimit, onObject, signal);
   }
 
   /** Watches, again and again, until only a list can help. */
@@ -228,8 +238,12 @@ export class Reflector<T extends KubeObject> {
       }
       this.#version = version;
     }
-    if (type === 'BOOKMARK') this.#bookmarked = true;
-    else this.#sink.apply(type, object);
+    if (type === 'BOOKMARK') {
+      this.#bookmarked = true;
+      return;
+    }
+    this.#shared.share(object);
+    this.#sink.apply(type, object);
   }
 
   /** One object is enough to see at which version the collection is. A failure counts as no. */

@@ -4,15 +4,12 @@ import type { KubeClient } from '../client.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './credentials.ts';
 import { inClusterEndpoint } from './in-cluster.ts';
-import { kubeconfigEndpoint } from './kubeconfig.ts';
 import { RestClient } from './rest-client.ts';
 import type { RequestMetrics } from './rest-client.ts';
 
 export interface ConnectOptions {
   /** Path of a kubeconfig. Absent: KUBECONFIG, else the service account of the pod. */
   readonly kubeconfig?: string | undefined;
-  /** The service account of the pod, whatever KUBECONFIG says. */
-  readonly inCluster?: boolean | undefined;
   /** Context of the kubeconfig. Absent: its current one. */
   readonly context?: string | undefined;
   /** `program/version`; shows up in the server's audit log. */
@@ -48,7 +45,10 @@ export async function connect(options: ConnectOptions): Promise<KubeClient> {
 }
 
 async function endpointOf(options: ConnectOptions, clock: Clock): Promise<Endpoint> {
-  const { env = process.env, context, inCluster = false } = options;
-  const paths = options.kubeconfig ?? (inCluster ? '' : (env['KUBECONFIG'] ?? ''));
-  return paths === '' ? inClusterEndpoint({ env, clock }) : kubeconfigEndpoint({ paths, context, clock });
+  const { env = process.env, context } = options;
+  const paths = options.kubeconfig ?? env['KUBECONFIG'] ?? '';
+  if (paths === '') return inClusterEndpoint({ env, clock });
+  // A pod has no use for what reads them.
+  const { kubeconfigEndpoint } = await import('./kubeconfig.ts');
+  return kubeconfigEndpoint({ paths, context, clock });
 }

@@ -5,7 +5,6 @@ import type {
   KubeClient,
   ListOptions,
   ObjectList,
-  PatchOptions,
   Selection,
   SubresourceOption,
   WatchEvent,
@@ -17,6 +16,7 @@ import type { KubeObject, ObjectRef, ResourceType } from '../resource.ts';
 import { apiErrorOf, objectIn } from './answer.ts';
 import type { Connection, OutgoingRequest } from './connection.ts';
 import { jsonLines } from './json-lines.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 import { retryDelayMs } from './retry.ts';
 import { TransportError } from './transport-error.ts';
 import { watchEventOf } from './watch-event.ts';
@@ -78,12 +78,9 @@ export class RestClient implements KubeClient {
     if (list.metadata?.resourceVersion === undefined || !Array.isArray(list.items ?? [])) {
       throw new TransportError('BAD_RESPONSE', `GET ${withoutQuery(path)}: the answer is not a list`);
     }
+    const identity = { apiVersion: apiVersionOf(type), kind: type.kind };
     // The items of built-in kinds come without what the list says for all of them.
-    const items = (list.items ?? []).map((item) => ({
-      ...item,
-      apiVersion: apiVersionOf(type),
-      kind: type.kind,
-    }));
+    const items = (list.items ?? []).map((item) => withoutManagedFields(Object.assign(item, identity)));
     return { metadata: list.metadata, items };
   }
 
@@ -130,19 +127,18 @@ export class RestClient implements KubeClient {
     type: ResourceType,
     ref: ObjectRef,
     patch: object,
-    options: PatchOptions = {},
+    options: WriteOptions & SubresourceOption = {},
   ): Promise<T> {
     const path = objectPath(type, ref, options.subresource) + managerQuery(options);
-    const contentType = `application/${options.type === 'json' ? 'json' : 'merge'}-patch+json`;
+    const contentType = 'application/merge-patch+json';
     return (await this.#send('PATCH', path, { kind: 'write', body: patch, contentType, options })) as T;
   }
 
   async delete(type: ResourceType, ref: ObjectRef, options: DeleteOptions = {}): Promise<void> {
-    const { uid, resourceVersion, propagationPolicy } = options;
+    const { uid, resourceVersion } = options;
     const body = {
       apiVersion: 'v1',
       kind: 'DeleteOptions',
-      ...(propagationPolicy && { propagationPolicy }),
       ...((uid !== undefined || resourceVersion !== undefined) && {
         preconditions: { uid, resourceVersion },
       }),
@@ -165,7 +161,7 @@ export class RestClient implements KubeClient {
     for (let attempt = 0; ; attempt += 1) {
       try {
         const answer = await this.#counted(method, () => this.#connection.request(request));
-        return objectIn(what, answer, this.#clock.nowMs());
+        return withoutManagedFields(objectIn(what, answer, this.#clock.nowMs()));
       } catch (error) {
         const delayMs = retryDelayMs(attempt, kind, error, this.#random);
         if (delayMs === null) throw error;

@@ -1,6 +1,7 @@
 import type { WatchEvent } from '../client.ts';
 import type { KubeObject } from '../resource.ts';
 import { isStatus, statusError } from './answer.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 import { TransportError } from './transport-error.ts';
 
 const TYPES: readonly string[] = ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK'];
@@ -11,7 +12,7 @@ export function watchEventOf<T extends KubeObject>(what: string, line: unknown):
   const { type, object } = line as Record<string, unknown>;
   if (type === 'ERROR' && isStatus(object)) throw statusError(what, object, 500);
   if (typeof type !== 'string' || !TYPES.includes(type) || !isObject(object)) throw noEvent(what);
-  return { type: type as WatchEvent<T>['type'], object: object as T };
+  return { type: type as WatchEvent<T>['type'], object: withoutManagedFields(object as T) };
 }
 
 function isObject(value: unknown): value is KubeObject {

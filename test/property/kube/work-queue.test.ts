@@ -8,8 +8,10 @@ import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 const KEYS = ['a', 'b', 'c', 'd'] as const;
 
+type Word = 'add' | 'addRateLimited' | 'addOvertaken' | 'forget';
+
 type Step =
-  | { readonly do: 'tell'; readonly what: 'add' | 'addRateLimited' | 'forget'; readonly key: string }
+  | { readonly do: 'tell'; readonly what: Word; readonly key: string }
   | { readonly do: 'addAfter'; readonly key: string; readonly ms: number }
   | { readonly do: 'get' | 'give-up' | 'done'; readonly nth: number }
   | { readonly do: 'wait'; readonly ms: number };
@@ -22,7 +24,14 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       weight: 4,
       arbitrary: fc.record({
         do: fc.constant('tell' as const),
-        what: fc.constantFrom('add', 'add', 'addRateLimited', 'forget'),
+        what: fc.constantFrom<Word[]>(
+          'add',
+          'add',
+          'addRateLimited',
+          'addRateLimited',
+          'addOvertaken',
+          'forget',
+        ),
         key,
       }),
     },
@@ -45,26 +54,37 @@ class Model {
   readonly #wrong: string[] = [];
   readonly #owed = new Set<string>();
   readonly #dueMs = new Map<string, number>();
+  /** Keys that wait because they failed, the longest first. */
+  readonly #failed = new Set<string>();
   /** Answers the same as the one that the queue asks, a call for a call. */
   readonly #limit: RateLimit;
   #delays = 0;
 
   constructor() {
     // No delay ends at the same instant as anything else, so that what is owed when is never a matter of order.
-    const limits = { clock: this.clock, initialMs: 5.00003, burst: 10_000 };
+    const limits = { clock: this.clock, initialMs: 5.00003, burst: 5, stormMs: 30, random: () => 0.123456 };
     this.#limit = new RateLimit(limits);
     this.queue = workQueue({ name: 'q', clock: this.clock, rateLimit: new RateLimit(limits) });
   }
 
-  tell(what: 'add' | 'addRateLimited' | 'forget', key: string): void {
-    if (what === 'add') this.#owed.add(key);
-    else if (what === 'forget') this.#limit.forget(key);
-    else this.#delay(key, this.#limit.delayMs(key));
+  tell(what: Word, key: string): void {
+    this.#passDue();
+    if (what === 'add') this.#comeDue(key, false);
+    if (what === 'addOvertaken') this.#delay(key, this.#limit.overtakenMs(key));
+    if (what === 'addRateLimited') {
+      this.#failed.add(key);
+      this.#delay(key, this.#limit.delayMs(key));
+    }
+    if (what === 'forget') {
+      this.#failed.delete(key);
+      const hastened = this.#limit.forget(key) ? [...this.#failed].slice(0, 2) : [];
+      for (const one of hastened) this.#comeDue(one);
+    }
     this.queue[what](key);
   }
 
   addAfter(added: string, delayMs: number): void {
-    if (delayMs === 0) this.#owed.add(added);
+    if (delayMs === 0) this.#comeDue(added, false);
     else delayMs += 1e-4 * (this.#delays += 1);
     if (delayMs > 0) this.#delay(added, delayMs);
     this.queue.addAfter(added, delayMs);
@@ -110,10 +130,14 @@ class Model {
 
   #passDue(): void {
     for (const [delayed, dueMs] of this.#dueMs) {
-      if (dueMs > this.clock.monotonicMs()) continue;
-      this.#dueMs.delete(delayed);
-      this.#owed.add(delayed);
+      if (dueMs <= this.clock.monotonicMs()) this.#comeDue(delayed);
     }
+  }
+
+  #comeDue(key: string, isDelayed = true): void {
+    if (isDelayed) this.#dueMs.delete(key);
+    this.#failed.delete(key);
+    this.#owed.add(key);
   }
 }
 

@@ -102,7 +102,6 @@ export const TRANSITION_RULES: readonly RulePair[] = [
   { refused: { 'spec.vm.uuid': undefined }, says: FOR_EVER },
   { refused: { 'spec.vm.id': 'other' }, says: FOR_EVER },
   { refused: { 'spec.interface.mac': '02:76:1f:00:a2:4d' }, says: FOR_EVER },
-  { refused: { 'spec.interface.name': undefined }, says: FOR_EVER },
   {
     refused: { 'spec.policy.network': 'other', ...NEXT },
     says: /spec\.policy\.network: .*must not change: an attachment belongs to one VMNetwork for ever/,

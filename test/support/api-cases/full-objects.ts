@@ -71,7 +71,7 @@ const SPECS: Readonly<Record<Kind, Record<string, unknown>>> = {
   VMNetworkAttachment: {
     nodeName: 'node-3',
     vm: { id: UUID, name: 'vm', uuid: UUID },
-    interface: { mac: '02:76:1f:00:a2:4c', name: 'vmn-0123456789' },
+    interface: { mac: '02:76:1f:00:a2:4c' },
     policy: {
       network: 'full',
       className: 'default',

@@ -1,14 +1,10 @@
 /** Connections to the API server as somebody, by the credential that they would really have. */
-import { readFileSync } from 'node:fs';
-import { ApiCaller } from '../control-plane/api-caller.ts';
+import type { ApiCaller } from '../control-plane/api-caller.ts';
+import { callerWith } from '../control-plane/caller-with.ts';
 import type { Cluster, Identity } from '../control-plane/cluster.ts';
 import { SYSTEM_NAMESPACE } from './helm.ts';
 
 export const NODES_GROUP = 'system:vmnetwork:nodes';
-
-interface KubeconfigFile {
-  users: { user: { 'client-certificate-data'?: string; 'client-key-data'?: string } }[];
-}
 
 export class Callers {
   readonly #cluster: Cluster;
@@ -20,23 +16,13 @@ export class Callers {
 
   /** A person or component with a client certificate. */
   async certified(identity: Identity): Promise<ApiCaller> {
-    const path = await this.#cluster.kubeconfigFor(identity);
-    const { users } = JSON.parse(readFileSync(path, 'utf8')) as KubeconfigFile;
-    const { 'client-certificate-data': certificate, 'client-key-data': key } = users[0]!.user;
-    if (certificate === undefined || key === undefined) {
-      throw new Error(`${identity.user}: no certificate can be made for this cluster`);
-    }
-    return this.#keep({ certificate: fromBase64(certificate), key: fromBase64(key) });
+    return this.#keep(await this.#cluster.kubeconfigFor(identity));
   }
 
   /** A ServiceAccount; with `node` by a token that is bound to that Node. */
   async serviceAccount(name: string, { namespace = SYSTEM_NAMESPACE, node = '' } = {}): Promise<ApiCaller> {
-    const token = await this.#cluster.serviceAccountToken({
-      namespace,
-      name,
-      ...(node === '' ? {} : { node }),
-    });
-    return this.#keep({ token });
+    const account = { namespace, name, ...(node === '' ? {} : { node }) };
+    return this.#keep(await this.#cluster.kubeconfigForServiceAccount(account));
   }
 
   /** The agent of a Linux host: a pod's token. */
@@ -71,11 +57,9 @@ export class Callers {
     for (const caller of this.#open) caller.close();
   }
 
-  #keep(credentials: ConstructorParameters<typeof ApiCaller>[2]): ApiCaller {
-    const caller = new ApiCaller(this.#cluster.url, this.#cluster.authority, credentials);
+  #keep(kubeconfig: string): ApiCaller {
+    const caller = callerWith(kubeconfig);
     this.#open.push(caller);
     return caller;
   }
 }
-
-const fromBase64 = (text: string): string => Buffer.from(text, 'base64').toString('utf8');

@@ -34,6 +34,24 @@ export const dry = (request: ApiRequest): ApiRequest => ({
   path: `${request.path}${request.path.includes('?') ? '&' : '?'}dryRun=All`,
 });
 
+/** The merge patch as a whole object, for those who may replace and not patch; `reader` may read it. */
+export async function rewrite(reader: ApiCaller, path: string, change: object): Promise<ApiRequest> {
+  return replace(path, merged(await reader.must('GET', path), change));
+}
+
+function merged(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result = new Map(Object.entries(isObject(target) ? target : {}));
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) result.delete(name);
+    else result.set(name, merged(result.get(name), value));
+  }
+  return Object.fromEntries(result);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 export function send(caller: ApiCaller, { method, path, body, contentType }: ApiRequest): Promise<Answer> {
   return caller.call(method, path, body, contentType === undefined ? {} : { contentType });
 }

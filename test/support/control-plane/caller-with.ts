@@ -3,13 +3,22 @@ import { ApiCaller } from './api-caller.ts';
 
 interface KubeconfigFile {
   clusters: { cluster: { server: string; 'certificate-authority-data'?: string } }[];
-  users: { user: { 'client-certificate-data'?: string; 'client-key-data'?: string; token?: string } }[];
+  users: { user: User }[];
 }
 
-/** The harness's own client with a kubeconfig that the harness wrote; impersonation in it is not followed. */
+interface User {
+  'client-certificate-data'?: string;
+  'client-key-data'?: string;
+  token?: string;
+  /** Whom to impersonate. */
+  as?: string;
+}
+
+/** The harness's own client with a kubeconfig that the harness wrote. One that impersonates is refused: this client cannot. */
 export function callerWith(kubeconfig: string): ApiCaller {
   const { clusters, users } = JSON.parse(readFileSync(kubeconfig, 'utf8')) as KubeconfigFile;
   const [cluster, user] = [clusters[0]!.cluster, users[0]!.user];
+  if (user.as !== undefined) throw new Error(`${user.as}: no certificate can be made for this cluster`);
   const certificate = decoded(user['client-certificate-data']);
   const key = decoded(user['client-key-data']);
   return new ApiCaller(cluster.server, decoded(cluster['certificate-authority-data']), {

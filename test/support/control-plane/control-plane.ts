@@ -116,12 +116,18 @@ export class ControlPlane extends Cluster {
   }
 
   /** Both start anew without any data: CRDs and all objects are gone, resource versions count from one. */
-  async emptyEtcd(): Promise<void> {
-    await this.kill9ApiServer();
-    await this.#servers.etcd.kill();
-    this.#servers.etcd.empty();
-    await this.#servers.etcd.start();
-    await this.#servers.startApiServer();
+  emptyEtcd(): Promise<void> {
+    return this.#startAnew((etcd) => etcd.empty());
+  }
+
+  /** Puts what etcd stores now aside; the servers go on. */
+  snapshotEtcd(): Promise<void> {
+    return this.#servers.etcd.snapshot();
+  }
+
+  /** Both start anew with what was stored at the last snapshot: resource versions go back and are given again. */
+  restoreEtcd(): Promise<void> {
+    return this.#startAnew((etcd) => etcd.restore());
   }
 
   /** A proxy in front of the API server, for `kubeconfigFor(identity, proxy.url)`. It ends with the set. */
@@ -141,6 +147,14 @@ export class ControlPlane extends Cluster {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  async #startAnew(change: (etcd: Servers['etcd']) => void): Promise<void> {
+    await this.kill9ApiServer();
+    await this.#servers.etcd.kill();
+    change(this.#servers.etcd);
+    await this.#servers.etcd.start();
+    await this.#servers.startApiServer();
   }
 
   async #stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { get } from 'node:http';
-import { rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon } from './daemon.ts';
 
@@ -9,6 +9,7 @@ export class Etcd {
   readonly #program: string;
   readonly #peerUrl: string;
   readonly #dataFolder: string;
+  readonly #snapshotFolder: string;
   readonly #logFile: string;
   #daemon: Daemon | null = null;
 
@@ -17,6 +18,7 @@ export class Etcd {
     this.clientUrl = `http://127.0.0.1:${String(ports.client)}`;
     this.#peerUrl = `http://127.0.0.1:${String(ports.peer)}`;
     this.#dataFolder = join(folder, 'etcd-data');
+    this.#snapshotFolder = join(folder, 'etcd-snapshot');
     this.#logFile = join(folder, 'etcd.log');
   }
 
@@ -52,6 +54,23 @@ export class Etcd {
   empty(): void {
     if (this.#daemon?.running === true) throw new Error('etcd runs: kill it before its data go');
     rmSync(this.#dataFolder, { recursive: true, force: true });
+  }
+
+  /** Puts what it stores aside, for {@link restore}: what would be left if it were killed at this moment. It stands still meanwhile. */
+  async snapshot(): Promise<void> {
+    await this.#daemon?.freeze();
+    try {
+      rmSync(this.#snapshotFolder, { recursive: true, force: true });
+      cpSync(this.#dataFolder, this.#snapshotFolder, { recursive: true });
+    } finally {
+      this.#daemon?.thaw();
+    }
+  }
+
+  /** It stores what it stored at the last snapshot. It must not run. */
+  restore(): void {
+    this.empty();
+    cpSync(this.#snapshotFolder, this.#dataFolder, { recursive: true });
   }
 }
 

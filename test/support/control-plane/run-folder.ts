@@ -7,6 +7,7 @@ const RUNS = fileURLToPath(new URL('../../../build/control-plane', import.meta.u
 const KEPT_RUNS = 8;
 const NOT_LOGS = [
   'etcd-data',
+  'etcd-snapshot',
   'pki',
   'kubeconfigs',
   'kubectl-cache',

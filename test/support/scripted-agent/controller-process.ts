@@ -73,6 +73,13 @@ export class ControllerProcess {
     return (await this.metric('leader_election_master_status')) === 1;
   }
 
+  /** What it serves to Prometheus; rejects when it does not answer. */
+  async metrics(): Promise<string> {
+    const answer = await this.#ask('/metrics');
+    if (answer?.ok !== true) throw new Error(`${this.identity} serves no metrics`);
+    return answer.text();
+  }
+
   /** Sum over the labels; null when it does not answer or has no such metric. */
   async metric(name: string, labels = ''): Promise<number | null> {
     const text = await (await this.#ask('/metrics'))?.text();

@@ -5,6 +5,7 @@ export { ControllerProcess } from './controller-process.ts';
 export * from './kinds.ts';
 export { machine, uuidOf } from './machine.ts';
 export * from './objects.ts';
+export { oneHost, type OneHost } from './one-host.ts';
 export { ScriptedAgent } from './scripted-agent.ts';
 export { SealingKey } from './sealing-key.ts';
 export { ENDPOINT, Stage, SYSTEM } from './stage.ts';

@@ -60,7 +60,7 @@ export interface Attachment extends AnyObject {
   spec: {
     nodeName: string;
     vm: { id: string; name: string; uuid?: string };
-    interface: { mac: string; name?: string };
+    interface: { mac: string };
     policy: Record<string, unknown> & {
       network: string;
       mode: string;

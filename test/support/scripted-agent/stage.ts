@@ -194,6 +194,16 @@ export class Stage {
     return this.#agents.flatMap(({ nodeName, failures }) => failures.map((text) => `${nodeName}: ${text}`));
   }
 
+  /** What no test may bring about: something refused to an agent, a card with two attachments. Empty if all was well. */
+  get complaints(): readonly string[] {
+    return [...this.refusals, ...this.witness.doubles];
+  }
+
+  /** Ends all agents that were started so far, for the end of a test. */
+  async closeAgents(): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.close()));
+  }
+
   /** Ends everything, also what failed half-way. */
   async strike(): Promise<void> {
     const controllers = this.#controllers.filter(({ running }) => running);

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { customResourceDefinition } from '../../../src/api/crd/custom-resource-definition.ts';
 import { renderReference } from '../../../src/api/crd/reference.ts';
@@ -60,6 +61,12 @@ test('crds/ is what src/api says (run: node scripts/generate-crds.ts)', () => {
       .sort(),
   ).toEqual([...rendered.keys()].sort());
   for (const [name, text] of rendered) expect(readFileSync(join(folder, name), 'utf8')).toBe(text);
+});
+
+test('put together, the files of crds/ are one stream of YAML', () => {
+  const documents = parseAllDocuments([...renderCrds().values()].join(''));
+  const kinds = documents.map((document) => (document.toJS() as { kind?: string } | null)?.kind);
+  expect(kinds).toEqual(RESOURCES.map(() => 'CustomResourceDefinition'));
 });
 
 test('docs/api.md is what src/api says (run: node scripts/generate-crds.ts)', () => {

@@ -1,29 +1,23 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { findDuplicates, parseManifest } from '../../../src/api/manifest.ts';
 import type { ParsedManifest } from '../../../src/api/manifest.ts';
 import { builtInClass, classObjections } from '../../../src/api/v1alpha1/index.ts';
 import { unsupportedFields } from '../../../src/controller/vmnetwork/unsupported.ts';
+import { crdSchema } from '../../support/api-cases/crd-schemas.ts';
+import {
+  EXAMPLE_FILES as files,
+  EXAMPLES_FOLDER as folder,
+  exampleObjects,
+  exampleText,
+  secretCommands,
+  secretsNeeded,
+} from '../../support/api-cases/example-files.ts';
+import type { CrdSchema } from '../../support/api-cases/field-pairs.ts';
 
-const folder = join(import.meta.dirname, '../../../examples');
-const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-const textOf = (file: string) => readFileSync(join(folder, file), 'utf8');
-const documentsOf = (file: string) =>
-  textOf(file)
-    .split(/^---\n/m)
-    .map((text) => ({ text, object: parseAllDocuments(text)[0]?.toJS() as { kind: string; data: unknown } }));
-const isSecret = ({ object }: { object: { kind: string } }) => object.kind === 'Secret';
-/** Of our kinds; a Secret beside them is Kubernetes' matter. */
-const read = (file: string): ParsedManifest =>
-  parseManifest(
-    documentsOf(file)
-      .filter((document) => !isSecret(document))
-      .map(({ text }) => text)
-      .join('---\n'),
-    file,
-  );
+const read = (file: string): ParsedManifest => parseManifest(exampleText(file), file);
 
 /** The networks of a file, each with the class that it names: one beside it, else the one that nobody declared. */
 function networksOf(file: string) {
@@ -59,31 +53,31 @@ describe('examples', () => {
     }
   });
 
-  test('full.yaml shows every field that has a default, and the default', () => {
-    const spec = (file: string) => {
-      const object = read(file).objects[0];
-      return object?.kind === 'VMNetwork' ? object.object.spec : undefined;
-    };
-    const { consumerEndpoint, selector, violation, wireGuard, ...rest } = spec('full.yaml') ?? {};
-    const short = spec('filtered.yaml');
-    expect(rest).toEqual({
-      className: short?.className,
-      mode: short?.mode,
-      endpointGraceSeconds: 0,
-      enforcement: 'Enforce',
-      desiredState: 'Active',
-      limits: short?.limits,
-      cloudInit: short?.cloudInit,
+  describe('full.yaml', () => {
+    // What cannot stand beside the rest is commented out, a line a field.
+    const all = exampleText('full.yaml').replaceAll(/^( +)# (\w+: \{.*)$/gm, '$1$2');
+    const shown = shownBy((parse(all) as { spec: unknown }).spec);
+
+    test('shows every field of the CRD, and no other', () => {
+      expect([...shown.keys()].sort()).toEqual(
+        fieldsOf(crdSchema('VMNetwork', 'spec'))
+          .map(([path]) => path)
+          .sort(),
+      );
     });
-    expect({ ...violation, action: undefined }).toEqual({ ...short?.violation, action: undefined });
-    expect(wireGuard).toMatchObject({
-      allowedIPs: short?.wireGuard.allowedIPs,
-      mtu: short?.wireGuard.mtu,
-      strict: short?.wireGuard.strict,
+
+    test('gives those that have a default that value', () => {
+      const own = ['selector', 'selector.names', 'wireGuard', 'wireGuard.addresses'];
+      for (const [path, { default: byDefault, properties }] of fieldsOf(crdSchema('VMNetwork', 'spec'))) {
+        if (byDefault === undefined || properties !== undefined || own.includes(path)) continue;
+        expect([path, shown.get(path)]).toEqual([path, byDefault]);
+      }
     });
-    expect([consumerEndpoint, selector].every((part) => part !== undefined)).toBe(true);
-    const text = textOf('full.yaml');
-    for (const field of Object.keys(short ?? {})) expect(text).toContain(`${field}:`);
+
+    test('is valid with what is commented out, in the mode that takes it', () => {
+      const sampled = all.replace('mode: Filtered', 'mode: Sampled');
+      expect(parseManifest(sampled, 'full.yaml').problems).toEqual([]);
+    });
   });
 
   test('they can all be applied together, and no two want the same VM', () => {
@@ -103,15 +97,41 @@ describe('examples', () => {
     const refused = networksOf(file).flatMap(({ network, classSpec }) =>
       unsupportedFields(network.spec, classSpec),
     );
-    const standalone = refused.length === 0 && !documentsOf(file).some(isSecret);
-    expect(listed.get(file)).toMatch(standalone ? /^yes/ : /^no: /);
+    expect(listed.get(file)).toMatch(refused.length === 0 ? /^yes/ : /^no: /);
   });
 
-  test('the pre-shared key of the example is one', () => {
-    const secret = documentsOf('preshared-key.yaml').find(isSecret);
-    const { psk = '' } = secret?.object.data as { psk?: string };
-    const text = Buffer.from(psk, 'base64').toString();
-    expect(Buffer.from(text, 'base64')).toHaveLength(32);
-    expect(Buffer.from(text, 'base64').toString('base64')).toBe(text);
+  test.each(files)('%s: its comment makes the Secrets that it needs, and no key stands in it', (file) => {
+    expect(secretCommands(file).map(({ makes }) => makes)).toEqual(secretsNeeded(file));
+    const objects = exampleObjects(file);
+    expect(objects.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+  });
+
+  test('some need a Secret', () => {
+    expect(files.flatMap(secretsNeeded)).not.toEqual([]);
   });
 });
+
+/** Every field below a schema, with its path: `limits.packetsPerSecond`. Not what maps and lists hold. */
+function fieldsOf({ properties = {} }: CrdSchema, above = ''): [string, CrdSchema][] {
+  return Object.entries(properties).flatMap(([name, schema]) => [
+    [`${above}${name}`, schema],
+    ...fieldsOf(schema, `${above}${name}.`),
+  ]);
+}
+
+/** The same of a manifest, with its values; `matchLabels` is a map of the reader's own keys. */
+function shownBy(value: unknown, above = ''): Map<string, unknown> {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    above === 'selector.matchLabels.'
+  )
+    return new Map();
+  return new Map(
+    Object.entries(value).flatMap(([name, field]) => [
+      [`${above}${name}`, field],
+      ...shownBy(field, `${above}${name}.`),
+    ]),
+  );
+}

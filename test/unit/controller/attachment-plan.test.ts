@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { ATTACHMENTS, HOST_SINCE } from '../../../src/controller/kinds.ts';
 import type { Attachment, Network } from '../../../src/controller/kinds.ts';
 import type { AttachmentPlanInput, PlannedSpec } from '../../../src/controller/vmnetwork/attachment-plan.ts';
 import { cardKey, cardOf } from '../../../src/controller/vmnetwork/card.ts';
@@ -7,7 +8,17 @@ import type { HostHealth } from '../../../src/controller/vmnetwork/host-health.t
 import { planNetwork, planOrphans } from '../../../src/controller/vmnetwork/plan.ts';
 import type { NetworkPlanInput } from '../../../src/controller/vmnetwork/plan.ts';
 import { generateSealingKey } from '../../../src/wireguard/sealed-key.ts';
-import { enforcedStatus, network, networkClass, NOW_MS, selected, stored, vm } from './support/objects.ts';
+import { World } from '../../property/controller/support/world.ts';
+import {
+  ENDPOINT,
+  enforcedStatus,
+  network,
+  networkClass,
+  NOW_MS,
+  selected,
+  stored,
+  vm,
+} from './support/objects.ts';
 
 const HOST_KEY = generateSealingKey().publicKey;
 const OK_SECRET = { state: 'ok', uid: 'secret-uid', resourceVersion: '7' } as const;
@@ -15,6 +26,8 @@ const OK_SECRET = { state: 'ok', uid: 'secret-uid', resourceVersion: '7' } as co
 interface Given {
   readonly network?: Network;
   readonly health?: HostHealth;
+  /** When the VMNetworkNode of its host was made. */
+  readonly since?: string;
   readonly sealingKey?: string;
   readonly reported?: boolean;
   readonly over?: Partial<NetworkPlanInput>;
@@ -29,7 +42,9 @@ function inputOf(given: Given = {}): NetworkPlanInput {
     judgement: judge(own, networkClass(), [], secret),
     secret,
     vms: reported ? [selected(vm('vm1'), own)] : [],
-    hosts: new Map([['n1', { health: given.health ?? 'fresh', sealingKey: given.sealingKey }]]),
+    hosts: new Map([
+      ['n1', { health: given.health ?? 'fresh', sealingKey: given.sealingKey, since: given.since }],
+    ]),
     attachments: [],
     isTaken: () => false,
     isReported: () => reported,
@@ -191,6 +206,71 @@ describe('an attachment that stands', () => {
   test('belongs by uid, not by name', () => {
     expect(now.metadata.ownerReferences?.[0]?.uid).toBe(own.metadata.uid);
   });
+});
+
+describe('an attachment tells of the VMNetworkNode that its host had', () => {
+  const [EARLIER, LATER] = ['2026-01-30T12:00:00Z', '2026-01-31T12:00:00Z'];
+  const told = (since: string, metadata: object = {}) =>
+    standing({}, { annotations: { [HOST_SINCE]: since, kept: 'as it is' }, ...metadata });
+  const updatesOf = (since: string | undefined, attachment: Attachment) =>
+    planNetwork(
+      inputOf({ ...(since === undefined ? {} : { since }), over: { attachments: [attachment] } }),
+    ).update.map(({ policy, hostSince }) => ({ policy, hostSince }));
+  const leaving = { deletionTimestamp: '2026-01-31T11:00:00Z' };
+
+  test('from the start', () => {
+    expect(planNetwork(inputOf({ since: EARLIER })).create[0]).toMatchObject({ hostSince: EARLIER });
+  });
+
+  test.each<[string, string | undefined, object, boolean]>([
+    ['and is left alone while that stands', EARLIER, {}, false],
+    ['and is told of another one', LATER, {}, true],
+    ['and of none of a host that is missing', undefined, {}, false],
+    ['also while it is being deleted', LATER, leaving, true],
+    ['but not when nothing holds it any more', LATER, { ...leaving, finalizers: [] }, false],
+  ])('%s', (_, since, metadata, changes) => {
+    const expected = changes ? [{ policy: null, hostSince: since }] : [];
+    expect(updatesOf(since, told(EARLIER, metadata))).toEqual(expected);
+  });
+
+  test('also when it is nobody’s', () => {
+    const { hosts } = inputOf({ since: LATER });
+    expect(planOrphans([told(EARLIER, leaving)], hosts)).toMatchObject({
+      remove: [],
+      update: [{ policy: null, hostSince: LATER }],
+    });
+    expect(planOrphans([told(EARLIER)], hosts)).toMatchObject({ remove: [expect.anything()], update: [] });
+  });
+});
+
+describe('desired are', () => {
+  const now = standing();
+  test.each<[string, number, Given]>([
+    ['cards that have none', 1, {}],
+    ['cards that have one, once', 1, { over: { attachments: [now] } }],
+    [
+      'those that are held for a host that is not heard',
+      1,
+      { reported: false, health: 'unknown', over: { attachments: [now] } },
+    ],
+    ['none that go', 0, { reported: false, over: { attachments: [now] } }],
+  ])('%s', (_, desired, given) => {
+    expect(planNetwork(inputOf(given)).desired).toBe(desired);
+  });
+});
+
+test('what a host calls a card is nothing to its attachment: it changes with each start of the VM', async () => {
+  const world = new World();
+  const mac = '02:00:00:00:00:01';
+  const report = async (name: string) => {
+    world.report('n1', [{ ...vm('vm1').vm, interfaces: [{ mac, name }] }]);
+    await world.converge();
+    return world.api.all<Attachment>(ATTACHMENTS)[0];
+  };
+  world.apply('t', 'one', { selector: { names: ['vm1'] }, consumerEndpoint: ENDPOINT });
+  const before = await report('vnet3');
+  expect(before?.spec.interface).toEqual({ mac });
+  expect(await report('vnet7')).toEqual(before);
 });
 
 describe('an attachment that is being deleted', () => {

@@ -94,7 +94,48 @@ describe('the Secret of a network', () => {
     // The spec moved: the kill switch, perhaps.
     expect(await look(false, 2)).toEqual({ state: good.state, key: null });
     expect(secrets.dueInMs('t/one')).toBe(60_000);
+    clock.stall(5_000);
     expect((await look(true, 2)).state.state).toBe('unreadable');
+  });
+
+  test('that the server fails to read keeps workers from others for a moment: they would wait in vain', async () => {
+    let fails = true;
+    const { secrets, clock, asked } = secretsOf(() =>
+      fails ? refused(500, 'InternalError')() : secret(KEY.toString('base64')),
+    );
+    const look = (name: string) => secrets.look(`t/${name}`, withReference(), false, SIGNAL);
+    await look('one');
+    expect((await look('two')).state.state).toBe('unreadable');
+    expect(asked()).toBe(1);
+    // The one that was asked for waits a minute, the other no longer than it must.
+    expect([secrets.dueInMs('t/one'), secrets.dueInMs('t/two')]).toEqual([60_000, 5_000]);
+    clock.stall(5_000);
+    fails = false;
+    expect((await look('two')).state.state).toBe('ok');
+  });
+
+  test('that the server is silent about is given up on after a few seconds', async () => {
+    const clock = new FakeClock();
+    const get = (_type: unknown, _ref: unknown, signal: AbortSignal) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    const secrets = new KnownSecrets({ get } as never, clock);
+    const looked = secrets.look('t/one', withReference(), false, SIGNAL);
+    await clock.advance(10_000);
+    expect((await looked).state.state).toBe('unreadable');
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is known without asking for as long as an answer is good', async () => {
+    const { secrets, clock, asked } = secretsOf(() => secret(KEY.toString('base64')));
+    expect(secrets.known('t/one', network('one'))).toEqual({ state: 'none' });
+    expect(secrets.known('t/one', withReference())).toBeNull();
+    const { state } = await secrets.look('t/one', withReference(), false, SIGNAL);
+    expect(secrets.known('t/one', withReference())).toEqual(state);
+    expect(secrets.known('t/one', withReference('other'))).toBeNull();
+    expect(secrets.known('t/one', withReference('psk', 2))).toBeNull();
+    clock.stall(600_000);
+    expect(secrets.known('t/one', withReference())).toBeNull();
+    expect(asked()).toBe(1);
   });
 
   test('is not looked at by somebody who is told to stop', async () => {

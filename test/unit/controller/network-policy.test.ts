@@ -80,7 +80,8 @@ describe('a change of endpoint', () => {
     expect(resolve(spec, classSpec, { before: from }).previousEndpoint).toEqual(expected);
   });
 
-  const within = (until: string) => ({ ...resolve({}), previousEndpoint: { ...OLD, until } }) as never;
+  const within = (until: string | undefined) =>
+    ({ ...resolve({}), previousEndpoint: { ...OLD, until } }) as never;
 
   test.each([
     ['stays until its time', grace, {}, at(10_000), { ...OLD, until: at(10_000) }],
@@ -96,6 +97,7 @@ describe('a change of endpoint', () => {
     ],
     ['ends sooner when the clock was set back', grace, {}, at(3_600_000), { ...OLD, until: at(30_000) }],
     ['goes when its time cannot be read', grace, {}, 'soon', undefined],
+    ['goes when it has no time', grace, {}, undefined, undefined],
   ])('the old one %s', (_, spec, classSpec, until, expected) => {
     expect(resolve(spec, classSpec, { before: within(until) }).previousEndpoint).toEqual(expected);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ATTACHMENTS, NETWORKS } from '../../../src/controller/kinds.ts';
+import { ATTACHMENTS, CLOSED_FINALIZER, NETWORKS } from '../../../src/controller/kinds.ts';
 import type { Attachment, Network } from '../../../src/controller/kinds.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { World } from '../../property/controller/support/world.ts';
@@ -16,8 +16,9 @@ async function serveUntil(world: World, title: string): Promise<void> {
     await settle();
     const { pending } = world.process.client;
     if (pending.some((request) => request.title.startsWith(title))) return;
-    if (pending.length === 0 && !world.process.begin(0)) break;
-    pending[0]?.serve();
+    // Whoever begins may ask at once.
+    if (pending.length > 0) pending[0]?.serve();
+    else if (!world.process.begin(0)) break;
   }
   throw new Error(
     `there is no request "${title}": ${world.process.client.pending.map(({ title: one }) => one).join()}`,
@@ -68,7 +69,7 @@ describe('two networks, one card', () => {
     expect(creates).toHaveLength(1);
     await world.converge();
     expect(world.broken).toEqual([]);
-    expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['old']);
+    expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['young']);
   });
 
   test.each([
@@ -95,7 +96,7 @@ describe('two networks, one card', () => {
     expect(attachments(world)).toHaveLength(1);
     await world.converge();
     expect(world.broken).toEqual([]);
-    expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['old']);
+    expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['young']);
   });
 
   test('a create that never arrived frees the card in the end', async () => {
@@ -190,6 +191,58 @@ describe('two networks, one card', () => {
     expect(world.process.begin(0)).toBe(false);
     await world.converge();
     expect(attachments(world)).toHaveLength(1);
+  });
+});
+
+describe('an object of something else that stands under the name of an attachment', () => {
+  /** Of a network that is no more, for a card of another host. */
+  const inTheWay = (name: string): Attachment =>
+    ({
+      apiVersion: 'vmnetwork.io/v1alpha1',
+      kind: 'VMNetworkAttachment',
+      metadata: { name, namespace: 'b', finalizers: [CLOSED_FINALIZER] },
+      spec: {
+        nodeName: 'n2',
+        vm: { id: 'other', name: 'other' },
+        interface: { mac: '02:00:00:00:00:99' },
+        policy: { network: 'other' },
+        policyGeneration: 1,
+      },
+    }) as Attachment;
+
+  /** The name that the attachment of b/young will have. */
+  const nameOf = async (): Promise<string> => {
+    const world = oneVm();
+    await world.converge();
+    return attachments(world)[0]?.metadata.name ?? '';
+  };
+
+  test.each([
+    ['before any cache shows it', false],
+    ['as the cache shows', true],
+  ])('%s is looked at again, for its end is told to others only', async (_, isKnown) => {
+    const world = oneVm();
+    world.report('n2', []);
+    catchUp(world);
+    if (isKnown) {
+      world.api.create(ATTACHMENTS, inTheWay(await nameOf()));
+      catchUp(world);
+      while (world.process.begin(0)) await settle();
+    } else {
+      await serveUntil(world, 'create');
+      world.api.create(ATTACHMENTS, inTheWay(await nameOf()));
+      world.answer('n2');
+      serve(world, 'create');
+      await settle();
+      serve(world, 'get VMNetworkAttachment');
+      await settle();
+      // The one event that there is of it: it appears as it was found.
+      world.process.caches['attachments']?.relist();
+    }
+    // Before what the caches are late with is looked for.
+    await world.converge(20_000);
+    expect(world.broken).toEqual([]);
+    expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['young']);
   });
 });
 

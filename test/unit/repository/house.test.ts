@@ -23,6 +23,14 @@ describe('every top folder', () => {
   });
 });
 
+test('test/support/README.md says of everything there what it is', () => {
+  const top = files.flatMap((file) => /^test\/support\/([^/]+\/?)/.exec(file)?.[1] ?? []);
+  const listed = [...textOf('test/support/README.md').matchAll(/^\| (`.*`) \| /gm)]
+    .flatMap(([, names = '']) => names.replaceAll('`', '').split(', '))
+    .sort();
+  expect(listed).toEqual([...new Set(top)].filter((name) => name !== 'README.md').sort());
+});
+
 describe('sources', () => {
   test(`none is longer than ${MAX_LINES} lines without the reason at its top ("Long because ...")`, () => {
     const long = files

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Finding, Snippet } from './lint-snippets.ts';
 
@@ -54,6 +54,15 @@ function lint(snippets: readonly Snippet[]): Finding[][] {
 
 test('every folder of src has its place in the import rules', () => {
   expect(parts.filter((part) => !(part in MAY_IMPORT))).toEqual([]);
+});
+
+test('ARCHITECTURE.md shows every folder of src, and where it stands in the imports', () => {
+  const tour = readFileSync(join(projectRoot, 'ARCHITECTURE.md'), 'utf8');
+  const [, chain = ''] = /^Imports go one way([^]*?)\n\n/m.exec(tour) ?? [];
+  for (const part of parts) {
+    expect(tour).toContain(`[src/${part}](src/${part})`);
+    expect(chain).toMatch(new RegExp(`\\b${part}\\b`));
+  }
 });
 
 test('src holds nothing but folders', () => {

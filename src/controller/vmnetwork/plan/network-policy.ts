@@ -66,16 +66,23 @@ function previousEndpointOf(input: PolicyInput): PreviousEndpoint | undefined {
   const changed = !sameEndpoint(before.consumerEndpoint, endpoint);
   const candidate = changed ? before.consumerEndpoint : before.previousEndpoint;
   if (candidate === undefined || sameEndpoint(candidate, endpoint)) return undefined;
-  const latestMs = nowMs + graceMs;
-  const untilMs = changed ? latestMs : Date.parse(before.previousEndpoint?.until ?? '');
-  if (!(untilMs > nowMs) || !classAllows(candidate, input)) return undefined;
-  const until =
-    untilMs > latestMs ? new Date(latestMs).toISOString() : (before.previousEndpoint?.until ?? '');
-  return {
-    address: candidate.address,
-    port: candidate.port,
-    until: changed ? new Date(latestMs).toISOString() : until,
-  };
+  const written = changed ? null : (before.previousEndpoint?.until ?? '');
+  const until = graceEnd(written, nowMs, nowMs + graceMs);
+  if (until === null || !classAllows(candidate, input)) return undefined;
+  return { address: candidate.address, port: candidate.port, until };
+}
+
+/**
+ * When a grace ends; null: it is over, or its time cannot be read.
+ *
+ * @param written the time that stands there, kept as it is written, for another text would be a change; null for a grace that begins
+ */
+function graceEnd(written: string | null, nowMs: number, latestMs: number): string | null {
+  const latest = new Date(latestMs).toISOString();
+  if (written === null) return latest;
+  const writtenMs = Date.parse(written);
+  if (!(writtenMs > nowMs)) return null;
+  return writtenMs > latestMs ? latest : written;
 }
 
 function classAllows(endpoint: ConsumerEndpoint, { spec, classSpec, clusterRanges }: PolicyInput): boolean {

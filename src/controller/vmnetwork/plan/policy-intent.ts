@@ -15,6 +15,11 @@ export interface PolicyIntent {
   readonly endpoint: ConsumerEndpoint;
   /** How long the endpoint before this one stays allowed, seconds. */
   readonly graceSeconds: number;
+  /**
+   * Where the wishes themselves say which endpoint was before: that one, or null for none, whatever was in force, and
+   * `graceSeconds` says nothing. Absent: it is the one that was in force.
+   */
+  readonly previous?: PreviousEndpoint | null;
   readonly quarantined: boolean;
   readonly strictWireGuard: boolean;
   readonly mode: HostMode;
@@ -25,6 +30,12 @@ export interface PolicyIntent {
   /** Of what leaves the VM; 0 is no limit. */
   readonly limits: Limits;
   readonly violation: ViolationIntent;
+}
+
+export interface PreviousEndpoint {
+  readonly endpoint: ConsumerEndpoint;
+  /** CLOCK_MONOTONIC of the host: refused from then on. */
+  readonly untilNs: bigint;
 }
 
 /** Modes in which the host judges. */

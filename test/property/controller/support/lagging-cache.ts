@@ -26,6 +26,14 @@ export class LaggingCache<T extends KubeObject> {
     return this.#api.log(this.#type).length - this.#seen;
   }
 
+  /** Whether it has yet to see something of an object. */
+  isBehindOn(key: string): boolean {
+    return this.#api
+      .log(this.#type)
+      .slice(this.#seen)
+      .some(({ object }) => keyOf(object) === key);
+  }
+
   onEvent(handler: EventHandler<T>): void {
     this.#handlers.push(handler);
     for (const object of this.store.list()) handler({ type: 'added', object });

@@ -1,7 +1,8 @@
 import { ApiError } from '../../../../src/kube/api-error.ts';
 import type { KubeClient } from '../../../../src/kube/client.ts';
-import { keyOf } from '../../../../src/kube/resource.ts';
+import { keyOf, resourceName } from '../../../../src/kube/resource.ts';
 import type { KubeObject, ObjectRef, ResourceType } from '../../../../src/kube/resource.ts';
+import { DEFINITIONS, HOST_NODES } from '../../../../src/controller/kinds.ts';
 import { canonicalJson } from '../../../../src/controller/vmnetwork/plan/canonical-json.ts';
 
 export interface ModelEvent {
@@ -44,6 +45,8 @@ export class ModelApi {
   /** Looks at what is about to be written; throws when it must never be. */
   onWrite: (before: AnyObject | undefined, after: AnyObject | undefined, byController: boolean) => void =
     () => undefined;
+  /** Looks at what was written. */
+  afterWrite: (object: AnyObject, byController: boolean) => void = () => undefined;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -137,6 +140,7 @@ export class ModelApi {
     this.onWrite(before, object, byController);
     this.#of(type).set(keyOf(object), deepFreeze(object));
     this.#log(type, { type: 'set', object });
+    this.afterWrite(object, byController);
     return object;
   }
 
@@ -145,6 +149,7 @@ export class ModelApi {
     this.#of(type).delete(keyOf(before));
     const metadata = { ...before.metadata, resourceVersion: String((this.#version += 1)) };
     this.#log(type, { type: 'deleted', object: { ...before, metadata } });
+    this.afterWrite(before, byController);
   }
 
   #log(type: ResourceType, event: ModelEvent): void {
@@ -182,10 +187,14 @@ export class ModelClient implements KubeClient {
     options: { fieldSelector?: string | undefined },
   ) => {
     const name = options.fieldSelector?.replace('metadata.name=', '');
-    return this.#ask(`list ${type.kind}`, false, () => ({
-      metadata: { resourceVersion: String(this.#api.version) },
-      items: this.#api.all<T>(type).filter((item) => name === undefined || item.metadata.name === name),
-    }));
+    return this.#ask(`list ${type.kind}`, false, () => {
+      if (type === HOST_NODES && this.#api.find(DEFINITIONS, resourceName(type)) === undefined)
+        throw refused(404, 'NotFound', type.plural);
+      return {
+        metadata: { resourceVersion: String(this.#api.version) },
+        items: this.#api.all<T>(type).filter((item) => name === undefined || item.metadata.name === name),
+      };
+    });
   };
 
   create<T extends KubeObject>(type: ResourceType, object: T): Promise<T> {

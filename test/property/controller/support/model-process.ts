@@ -11,7 +11,11 @@ import {
   SERVICE_CIDRS,
 } from '../../../../src/controller/kinds.ts';
 import { ATTACHMENT_INDEXERS } from '../../../../src/controller/vmnetwork/attachment-view.ts';
+import type { Holder } from '../../../../src/controller/vmnetwork/attachment-view.ts';
+import { ownerOf } from '../../../../src/controller/vmnetwork/binding.ts';
+import type { Claimant } from '../../../../src/controller/vmnetwork/binding.ts';
 import { NETWORK_INDEXERS } from '../../../../src/controller/vmnetwork/fleet.ts';
+import { keyOf } from '../../../../src/kube/resource.ts';
 import type { Clock } from '../../../../src/lib/clock.ts';
 import { LaggingCache } from './lagging-cache.ts';
 import { ModelClient } from './model-api.ts';
@@ -62,6 +66,35 @@ export class ModelProcess {
       log: pino({ level: 'silent' }),
       signal: this.#end.signal,
     });
+  }
+
+  /** VMs whose owner is remembered and is not the one that all networks, asked anew, come to. */
+  get misremembered(): string[] {
+    const { owners, parts } = this.#assembly.fleet;
+    const { networks, nodes, attachments, vms } = parts;
+    const reported = nodes.list().flatMap(({ metadata }) => vms.onNode(metadata.name));
+    return reported.flatMap((one) => {
+      const known = owners.known(one);
+      if (known === undefined) return [];
+      const { nodeName, vm } = one;
+      const here = attachments.holdersOf(nodeName, vm.id);
+      const elsewhere = vm.uuid === undefined ? [] : attachments.holdersElsewhere(vm.uuid, nodeName);
+      const claimants = networks
+        .list()
+        .filter((network) => owners.selects(network, one))
+        .map((network): Claimant => {
+          const isIn = (holders: readonly Holder[]) =>
+            holders.some(({ uid }) => uid === network.metadata.uid);
+          return { network, holds: isIn(here) ? 'here' : isIn(elsewhere) ? 'elsewhere' : 'nothing' };
+        });
+      const owner = ownerOf(claimants);
+      const fresh = owner === null ? null : keyOf(owner);
+      return fresh === known ? [] : [`${vm.name} on ${nodeName}: ${String(known)}, not ${String(fresh)}`];
+    });
+  }
+
+  healthOf(nodeName: string): string {
+    return this.#assembly.fleet.hostState(nodeName).health;
   }
 
   get isIdle(): boolean {

@@ -1,25 +1,26 @@
 import { canonicalJson } from '../../../../src/controller/vmnetwork/plan/canonical-json.ts';
 import { vmNetworkClassSchema, vmNetworkSchema } from '../../../../src/api/v1alpha1/index.ts';
-import { classObjections } from '../../../../src/api/v1alpha1/class-objections.ts';
 import {
   ATTACHMENTS,
   CLASSES,
   CLOSED_FINALIZER,
+  DEFINITIONS,
   HOST_NODES,
   LEASES,
   NETWORKS,
 } from '../../../../src/controller/kinds.ts';
 import type { Attachment, HostNode, Network, NetworkClass } from '../../../../src/controller/kinds.ts';
-import { cardKey, cardOf, cardsOf } from '../../../../src/controller/vmnetwork/card.ts';
-import { selects } from '../../../../src/controller/vmnetwork/selection.ts';
-import type { ReportedVm } from '../../../../src/controller/vmnetwork/selection.ts';
-import { byAge } from '../../../../src/controller/vmnetwork/age.ts';
+import { cardKey, cardOf } from '../../../../src/controller/vmnetwork/card.ts';
 import { FakeClock, settle } from '../../../support/fake-clock.ts';
+import { ModelAgents } from './model-agents.ts';
 import { ModelApi } from './model-api.ts';
 import { ModelProcess } from './model-process.ts';
+import { Reasons } from './reasons.ts';
+import { Truth } from './truth.ts';
 
 const API_VERSION = 'vmnetwork.io/v1alpha1';
-const AGENT_HASH = 'policyHash';
+const RENEWAL_MS = 10_000;
+const NODES_DEFINITION = 'vmnetworknodes.vmnetwork.io';
 
 /** Tenants, a provider, agents and one controller at a time over one model of the API server; checks what must always hold. */
 export class World {
@@ -27,10 +28,21 @@ export class World {
   readonly api = new ModelApi(() => this.clock.nowMs());
   process: ModelProcess;
   readonly broken: string[] = [];
+  readonly truth = new Truth(this.api);
+  readonly #agents = new ModelAgents(this.api);
+  readonly #reasons = new Reasons(this.api, this.truth);
+  /** Hosts whose VMNetworkNode went with its definition, and the VMs that they will report. */
+  readonly #silenced = new Map<string, unknown[]>();
+  readonly #declaredGone = new Set<string>();
 
   constructor() {
     this.api.onWrite = (before, after, byController) =>
       this.#check(before as never, after as never, byController);
+    this.api.afterWrite = ({ kind }, byController) => {
+      const decides = ['VMNetwork', 'VMNetworkClass', 'VMNetworkNode'].includes(kind);
+      if (decides && !byController) this.#reasons.lookAtAll();
+    };
+    this.#define();
     this.setClass('default', {});
     this.process = new ModelProcess(this.api, this.clock);
   }
@@ -76,7 +88,14 @@ export class World {
     if (this.api.find(CLASSES, name) !== undefined) this.api.delete(CLASSES, name);
   }
 
+  /** An agent cannot report while its kind is missing; it does when the kind is back. */
   report(nodeName: string, virtualMachines: unknown[]): void {
+    if (this.api.find(DEFINITIONS, NODES_DEFINITION) === undefined) {
+      this.#silenced.set(nodeName, virtualMachines);
+      return;
+    }
+    this.#silenced.delete(nodeName);
+    this.#declaredGone.delete(nodeName);
     if (this.api.find(HOST_NODES, nodeName) === undefined) {
       this.api.create(HOST_NODES, {
         apiVersion: API_VERSION,
@@ -99,8 +118,54 @@ export class World {
     else this.api.update(LEASES, { ...before, spec });
   }
 
+  /** Leases are of another kind, which nobody loses here. */
+  #beatAll(): void {
+    const reported = this.api.all<HostNode>(HOST_NODES).map(({ metadata }) => metadata.name);
+    for (const nodeName of new Set([...reported, ...this.#silenced.keys()])) this.beat(nodeName);
+  }
+
+  /** Somebody declares the host gone. */
   removeNode(nodeName: string): void {
-    if (this.api.find(HOST_NODES, nodeName) !== undefined) this.api.delete(HOST_NODES, nodeName);
+    if (this.api.find(HOST_NODES, nodeName) === undefined) return;
+    this.#declaredGone.add(nodeName);
+    this.api.delete(HOST_NODES, nodeName);
+  }
+
+  /** The definition of VMNetworkNodes is deleted, and they with it. Nobody says of any host that it is gone. */
+  loseNodes(): void {
+    for (const node of this.api.all<HostNode>(HOST_NODES)) {
+      this.#silenced.set(node.metadata.name, [...(node.status?.virtualMachines ?? [])]);
+      this.api.delete(HOST_NODES, node.metadata.name);
+    }
+    if (this.api.find(DEFINITIONS, NODES_DEFINITION) !== undefined)
+      this.api.delete(DEFINITIONS, NODES_DEFINITION);
+  }
+
+  /** It is applied again. */
+  defineNodes(): void {
+    if (this.api.find(DEFINITIONS, NODES_DEFINITION) === undefined) this.#define();
+  }
+
+  /** All is as it should be: the definition is there, agents have reported, and who was declared gone is declared so again. */
+  async mendNodes(): Promise<void> {
+    this.defineNodes();
+    for (const [nodeName, vms] of this.#silenced) this.report(nodeName, vms);
+    for (const nodeName of [...this.#declaredGone]) {
+      this.report(nodeName, []);
+      await this.converge();
+      this.removeNode(nodeName);
+    }
+  }
+
+  #define(): void {
+    // Times are compared, and nothing else is as old as the definition.
+    this.clock.stall(1);
+    const conditions = [{ type: 'Established', status: 'True' }];
+    const { apiVersion, kind } = { apiVersion: 'apiextensions.k8s.io/v1', kind: DEFINITIONS.kind };
+    const definition = { apiVersion, kind, metadata: { name: NODES_DEFINITION } };
+    const made = this.api.create(DEFINITIONS, definition);
+    this.api.update(DEFINITIONS, { ...made, status: { conditions } }, 'status');
+    this.clock.stall(1);
   }
 
   // What an agent does.
@@ -108,12 +173,7 @@ export class World {
   /** Answers what stands for its node, as the kernel would hold it. */
   answer(nodeName: string): void {
     if (this.api.find(HOST_NODES, nodeName) === undefined) return;
-    for (const attachment of this.api.all<Attachment>(ATTACHMENTS)) {
-      if (attachment.spec.nodeName !== nodeName) continue;
-      const status = agentStatus(attachment);
-      if (canonicalJson(status) === canonicalJson(attachment.status ?? null)) continue;
-      this.api.update(ATTACHMENTS, { ...attachment, status }, 'status');
-    }
+    this.#agents.answer(nodeName);
   }
 
   // What the controller goes through.
@@ -126,7 +186,7 @@ export class World {
   /** Everybody does all there is to do, until nothing moves. What is due only after `withinMs` is left for later. */
   async converge(withinMs = Infinity, mustEndWithin = 5_000): Promise<void> {
     const lastMs = this.clock.monotonicMs() + withinMs;
-    for (const node of this.api.all<HostNode>(HOST_NODES)) this.beat(node.metadata.name);
+    this.#beatAll();
     for (let round = 0; round < mustEndWithin; round += 1) {
       let moved = false;
       for (const cache of Object.values(this.process.caches)) {
@@ -146,10 +206,10 @@ export class World {
         await settle();
       }
       if (moved || !this.process.isIdle) continue;
-      const dueMs = this.process.nextDueMs;
+      const dueMs = this.#nextMs();
       if (dueMs === null || dueMs > lastMs) return;
       // Waits of a minute and less are for what may still move; a grace may take longer.
-      for (const node of this.api.all<HostNode>(HOST_NODES)) this.beat(node.metadata.name);
+      this.#beatAll();
       for (const cache of Object.values(this.process.caches)) cache.catchUp(Infinity);
       await this.clock.advance(Math.max(dueMs - this.clock.monotonicMs(), 0));
       this.process.tick();
@@ -157,72 +217,38 @@ export class World {
     throw new Error(`did not come to rest: ${this.process.failures.slice(-3).map(String).join('; ')}`);
   }
 
-  /** What the objects come to, computed in the plainest way from all of them. */
-  expected(): Map<string, { network: string; policy: string }> {
-    const networks = this.api.all<Network>(NETWORKS).sort(byAge);
-    const cards = new Map<string, { network: string; policy: string }>();
-    for (const reported of this.vms()) {
-      const owner = networks.find((network) => {
-        const ownership = this.classOf(network)?.spec.vmOwnership ?? 'Unknown';
-        return network.metadata.deletionTimestamp === undefined && selects(network, reported, ownership);
-      });
-      if (owner === undefined || this.isRefused(owner)) continue;
-      const { namespace = '', name } = owner.metadata;
-      const policy = canonicalJson(owner.spec.consumerEndpoint);
-      for (const card of cardsOf(reported))
-        cards.set(cardKey(card), { network: `${namespace}/${name}`, policy });
-    }
-    return cards;
-  }
-
-  /** What there is. */
-  actual(): Map<string, { network: string; policy: string }> {
-    return new Map(
-      this.api.all<Attachment>(ATTACHMENTS).map((attachment) => {
-        const network = `${attachment.metadata.namespace ?? ''}/${attachment.spec.policy.network}`;
-        return [
-          cardKey(cardOf(attachment)),
-          { network, policy: canonicalJson(attachment.spec.policy.consumerEndpoint) },
-        ];
-      }),
-    );
-  }
-
-  vms(): ReportedVm[] {
-    return this.api
-      .all<HostNode>(HOST_NODES)
-      .flatMap((node) =>
-        (node.status?.virtualMachines ?? []).map((vm) => ({ nodeName: node.metadata.name, vm })),
-      );
-  }
-
-  classOf(network: Network): NetworkClass | undefined {
-    return this.api.find<NetworkClass>(CLASSES, network.spec.className);
-  }
-
-  isRefused(network: Network): boolean {
-    const found = this.classOf(network);
-    return found === undefined || classObjections(network.spec, found.spec).length > 0;
+  /** When something is due, an agent's next renewal among it for as long as the controller does not take it for fresh. */
+  #nextMs(): number | null {
+    const nodes = this.api.all<HostNode>(HOST_NODES).map(({ metadata }) => metadata.name);
+    const isHeard = nodes.every((node) => this.process.healthOf(node) === 'fresh');
+    const dueMs = this.process.nextDueMs;
+    const renewalMs = this.clock.monotonicMs() + RENEWAL_MS;
+    return isHeard ? dueMs : Math.min(dueMs ?? Infinity, renewalMs);
   }
 
   #check(before: Attachment | undefined, after: Attachment | undefined, byController: boolean): void {
     const kind = (after ?? before)?.kind;
-    if (!byController) return;
-    if (kind === 'VMNetworkAttachment') this.#checkAttachment(before, after);
-    if (kind === 'VMNetwork') this.#checkNetwork(before as never, after as never);
+    if (kind === 'VMNetwork' && byController) this.#checkNetwork(before as never, after as never);
+    if (kind !== 'VMNetworkAttachment') return;
+    if (byController) this.#checkAttachment(before, after);
+    this.#reasons.note(before, after, this.process);
+    if (after !== undefined) this.#agents.note(after);
   }
 
   #checkAttachment(before: Attachment | undefined, after: Attachment | undefined): void {
     if (before === undefined && after !== undefined) {
       const card = cardKey(cardOf(after));
-      const others = this.api.all<Attachment>(ATTACHMENTS).filter((item) => cardKey(cardOf(item)) === card);
+      const others = this.#reasons.attachmentsOf(after).filter((item) => cardKey(cardOf(item)) === card);
       if (others.length > 0) {
         const names = others.map(({ metadata }) => metadata.name).join(', ');
         this.broken.push(`${after.metadata.name} was made beside ${names}`);
       }
     }
+    const isTaken = after?.metadata.deletionTimestamp !== undefined;
+    if (isTaken && before?.metadata.deletionTimestamp === undefined && !this.#reasons.has(after))
+      this.broken.push(`${after.metadata.name} was taken away without a reason`);
     if (after === undefined && before !== undefined) {
-      const isGone = this.api.find(HOST_NODES, before.spec.nodeName) === undefined;
+      const isGone = this.#declaredGone.has(before.spec.nodeName);
       const released = before.status?.conditions?.some(
         ({ type, status }) => type === 'Released' && status === 'True',
       );
@@ -245,27 +271,6 @@ export class World {
       );
     if (left.length > 0) this.broken.push(`${before.metadata.name} went before its attachments`);
   }
-}
-
-function agentStatus(attachment: Attachment) {
-  const { metadata, spec } = attachment;
-  const observedGeneration = metadata.generation ?? 0;
-  const condition = (type: string, reason: string) => ({
-    type,
-    status: 'True',
-    reason,
-    message: 'as the model has it',
-    observedGeneration,
-    lastTransitionTime: '2026-01-01T00:00:00Z',
-  });
-  if (metadata.deletionTimestamp !== undefined) {
-    return { observedGeneration, conditions: [condition('Released', 'Denied')] };
-  }
-  return {
-    observedGeneration,
-    conditions: [condition('Programmed', 'Programmed'), condition('Enforced', 'Verified')],
-    enforced: { [AGENT_HASH]: spec.hash, policyGeneration: spec.policyGeneration },
-  };
 }
 
 export { CLOSED_FINALIZER };

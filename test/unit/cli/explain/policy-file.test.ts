@@ -32,7 +32,7 @@ metadata:
 spec:
   nodeName: node-3
   vm: {name: ${name}, uuid: 6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c12}
-  interface: {mac: "02:76:1f:00:a2:4c", name: vmn-0123456789}
+  interface: {mac: "02:76:1f:00:a2:4c"}
   policyGeneration: 7
   policy:
     consumerEndpoint: {address: 203.0.113.10, port: 51900}

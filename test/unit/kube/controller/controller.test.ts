@@ -13,10 +13,12 @@ const log = createLogger({ level: 'silent' });
 class RecordingQueue implements WorkQueue {
   readonly calls: string[] = [];
   depth = 0;
+  overtakenMs = 50;
   #keys = ['a'];
   add = (key: string) => void this.calls.push(`add ${key}`);
   addAfter = (key: string, delayMs: number) => void this.calls.push(`addAfter ${key} ${delayMs}`);
   addRateLimited = (key: string) => void this.calls.push(`addRateLimited ${key}`);
+  addOvertaken = (key: string) => (this.calls.push(`addOvertaken ${key}`), this.overtakenMs);
   forget = (key: string) => void this.calls.push(`forget ${key}`);
   done = (key: string) => void this.calls.push(`done ${key}`);
   get = () => Promise.resolve(this.#keys.shift());
@@ -42,10 +44,10 @@ describe('each outcome leads to one queue action, then done', () => {
     [
       'a conflict',
       () => Promise.reject(new ApiError('newer', { status: 409, reason: 'Conflict' })),
-      ['addRateLimited a'],
-      'error',
+      ['addOvertaken a'],
+      'requeue',
     ],
-    ['lost leadership', () => Promise.reject(new NotLeading('a write')), ['addRateLimited a'], 'requeue'],
+    ['lost leadership', () => Promise.reject(new NotLeading('a write')), ['addOvertaken a'], 'requeue'],
   ];
   test.each(cases)('%s', async (_, reconcile, calls, result) => {
     const queue = new RecordingQueue();
@@ -68,6 +70,26 @@ describe('each outcome leads to one queue action, then done', () => {
     expect(text).toContain('controller_runtime_reconcile_time_seconds_count{controller="c"} 1\n');
   });
 });
+
+test.each([
+  [50, []],
+  [20_000, ['warn reconcile met a newer object, will be repeated']],
+])(
+  'people hear of conflicts only when a key is stuck in them: waiting for %s ms',
+  async (overtakenMs, said) => {
+    const lines: string[] = [];
+    const queue = new RecordingQueue();
+    queue.overtakenMs = overtakenMs;
+    const conflict = new ApiError('newer', { status: 409, reason: 'Conflict' });
+    const its = controller({
+      ...{ name: 'c', queue, workers: 1, clock: new FakeClock(), reconcile: () => Promise.reject(conflict) },
+      log: createLogger({ destination: { write: (line) => void lines.push(line) } }),
+    });
+    await its.run(new AbortController().signal);
+    const told = lines.map((line) => JSON.parse(line) as { level: string; msg: string });
+    expect(told.map(({ level, msg }) => `${level} ${msg}`)).toEqual(said);
+  },
+);
 
 describe('a run', () => {
   function made(workers: number) {
@@ -129,7 +151,8 @@ describe('a run', () => {
 
     const again = new AbortController();
     const next = its.run(again.signal);
-    await clock.advance(5);
+    // Nobody's failure, so it comes back after the moment that a newer object gets.
+    await clock.advance(50);
     under.get('b')?.(undefined);
     await settle();
     expect([...under.keys()]).toEqual(['a']);

@@ -47,13 +47,13 @@ test('/readyz says what is not ready, and lists all when asked', async () => {
 });
 
 test('a check that throws has failed', async () => {
-  const live = {
+  const ready = {
     broken: () => {
       throw new Error('out of order');
     },
   };
-  const { get } = await listen({ live });
-  expect(await get('/healthz')).toMatchObject({ status: 503, body: expect.stringContaining('out of order') });
+  const { get } = await listen({ ready });
+  expect(await get('/readyz')).toMatchObject({ status: 503, body: expect.stringContaining('out of order') });
 });
 
 test('/healthz fails while the event loop runs late, and no longer', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { workQueue } from '../../../../src/kube/queue/work-queue.ts';
+import { RateLimit } from '../../../../src/kube/queue/rate-limit.ts';
+import { type WorkQueue, workQueue } from '../../../../src/kube/queue/work-queue.ts';
 import { Metrics } from '../../../../src/lib/metrics.ts';
 import { FakeClock, settle } from '../../../support/fake-clock.ts';
 
@@ -74,33 +75,53 @@ test('keys that are due while the process is stopped come when it goes on, the m
   expect([await queue.get(never), await queue.get(never)]).toEqual(['early', 'late']);
 });
 
-test('failures of a key double its delay from 5 ms to 1000 s, until it is forgotten', async () => {
+/** How long a key that nothing else competes with waits, by the clock. */
+async function waits(clock: FakeClock, queue: WorkQueue, add: () => void): Promise<number> {
+  const startMs = clock.monotonicMs();
+  add();
+  const got = queue.get(never);
+  while (queue.depth === 0 && clock.pending > 0) await clock.advance(5);
+  queue.done((await got) ?? '');
+  return clock.monotonicMs() - startMs;
+}
+
+test('failures of a key double its delay from 5 ms to a minute, until it is forgotten', async () => {
   const { clock, queue } = made();
   const delays: number[] = [];
-  const delay = async () => {
-    const startMs = clock.monotonicMs();
-    queue.addRateLimited('a');
-    const got = queue.get(never);
-    while (queue.depth === 0 && clock.pending > 0) await clock.advance(5);
-    await got;
-    queue.done('a');
-    delays.push(clock.monotonicMs() - startMs);
-  };
-  for (let failure = 0; failure < 5; failure += 1) await delay();
+  for (let failure = 0; failure < 17; failure += 1)
+    delays.push(await waits(clock, queue, () => queue.addRateLimited('a')));
+  expect(delays.slice(0, 5)).toEqual([5, 10, 20, 40, 80]);
+  expect(delays.slice(-4)).toEqual([40_960, 60_000, 60_000, 60_000]);
   queue.forget('a');
-  await delay();
-  expect(delays).toEqual([5, 10, 20, 40, 80, 5]);
+  expect(await waits(clock, queue, () => queue.addRateLimited('a'))).toBe(5);
 });
 
-test('all keys together are retried ten times a second after the first hundred', async () => {
+test('what was overtaken waits a moment, at random, longer only if that repeats, and takes no token', async () => {
+  const clock = new FakeClock();
+  const rateLimit = new RateLimit({ clock, random: () => 0.5, burst: 1 });
+  const queue = workQueue({ name: 'q', clock, rateLimit });
+  const delays: number[] = [];
+  for (let time = 0; time < 14; time += 1) delays.push(queue.addOvertaken('a'));
+  expect(delays.slice(0, 4)).toEqual([37.5, 75, 150, 300]);
+  expect(delays.slice(-2)).toEqual([45_000, 45_000]);
+  queue.forget('a');
+  expect(queue.addOvertaken('a')).toBe(37.5);
+  // The one token is still there, and the key's own back-off at its beginning.
+  expect(rateLimit.delayMs('a')).toBe(5);
+});
+
+test('a hundred keys return by their own back-off, then ten a second; who comes beyond that within ten seconds', async () => {
   const { clock, queue } = made();
-  for (let index = 0; index < 150; index += 1) queue.addRateLimited(`key-${index}`);
+  for (let index = 0; index < 1000; index += 1) queue.addRateLimited(`key-${index}`);
   await clock.advance(5);
-  expect(queue.depth).toBe(100);
-  await clock.advance(1000);
-  expect(queue.depth).toBe(110);
-  await clock.advance(4000);
-  expect(queue.depth).toBe(150);
+  expect(queue.depth).toBeGreaterThanOrEqual(100);
+  expect(queue.depth).toBeLessThan(120);
+  await clock.advance(5_000);
+  // They are spread: no more in one half than chance allows.
+  expect(queue.depth).toBeGreaterThan(400);
+  expect(queue.depth).toBeLessThan(700);
+  await clock.advance(5_000);
+  expect(queue.depth).toBe(1000);
 });
 
 test('after shutDown nothing is added, what waits is handed out, and then everybody is told', async () => {

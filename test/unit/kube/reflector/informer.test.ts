@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { informer } from '../../../../src/kube/reflector/informer.ts';
-import { compareVersions } from '../../../../src/kube/reflector/resource-version.ts';
+import { compareVersions, isNewer } from '../../../../src/kube/reflector/resource-version.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { clientOf, lamp, LAMPS, LAMPS_PATH, type Lamp } from '../transport/client.ts';
 import { until } from '../transport/scripted-server.ts';
@@ -76,6 +76,19 @@ describe('in good times', () => {
     expect(it.informer.store.get('a/one')?.metadata).not.toHaveProperty('managedFields');
   });
 
+  test('what objects have alike is kept once, whether they were listed or watched', async () => {
+    const it = await trial();
+    const more = { labels: { room: 'the same for all of them' } };
+    it.collection.items = [lamp('one', 3, more), lamp('two', 4, more)];
+    await it.following();
+    it.collection.send('ADDED', lamp('three', 5, more));
+    await until(() => it.told.length === 3);
+    const [one, two, three] = it.informer.store.list().map(({ metadata }) => metadata.labels);
+    expect(one).toEqual(more.labels);
+    expect(two).toBe(one);
+    expect(three).toBe(one);
+  });
+
   test('a handler that comes late is told what there is, one that fails disturbs no other', async () => {
     const it = await trial();
     it.collection.items = [lamp('one', 3)];
@@ -139,4 +152,16 @@ test('versions are compared as numbers of any length, or not at all', () => {
   expect(compareVersions('12345678901234567891', '12345678901234567892')).toBeLessThan(0);
   expect(compareVersions('7', '7')).toBe(0);
   for (const odd of ['', '-1', '07', '1.5', 'abc']) expect(compareVersions(odd, '1')).toBeNull();
+});
+
+test('a version that cannot be compared counts as newer, unless it is the same', () => {
+  const newer = (a?: string, b?: string) => {
+    return isNewer(
+      a === undefined ? {} : { resourceVersion: a },
+      b === undefined ? {} : { resourceVersion: b },
+    );
+  };
+  expect([newer('10', '9'), newer('9', '10'), newer('9', '9')]).toEqual([true, false, false]);
+  expect([newer('abc', '9'), newer('9', 'abc'), newer('abc', 'abc')]).toEqual([true, true, false]);
+  expect([newer('9'), newer(undefined, '9'), newer()]).toEqual([true, true, false]);
 });

@@ -16,6 +16,8 @@ export class Trial {
   readonly told: string[] = [];
   readonly events: InformerEvent<Lamp>[] = [];
   readonly said: string[] = [];
+  /** How much had been told each time that the server was found to have lost its past. */
+  readonly lostPast: number[] = [];
   readonly informer: Informer<Lamp>;
   readonly #stop = new AbortController();
   #run: Promise<void> = Promise.resolve();
@@ -51,6 +53,7 @@ export class Trial {
       random,
       log: log as never,
       indexers: { bright: (object) => [String(object.spec?.bright)] },
+      onLostPast: () => this.lostPast.push(this.told.length),
     });
     this.informer.onEvent((event) => {
       this.events.push(event);
@@ -79,7 +82,7 @@ export class Trial {
 
   /** Lets time pass until it is so. */
   async pass(condition: () => boolean, what: string, stepMs = 200): Promise<void> {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + 25_000;
     while (!condition()) {
       if (performance.now() > end) throw new Error(`waited in vain: ${what}; said: ${this.said.join(', ')}`);
       await this.clock.advance(stepMs);

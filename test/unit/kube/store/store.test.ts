@@ -98,6 +98,7 @@ describe('the store', () => {
         for (const tag of ['red', 'blue', '__proto__', '']) {
           const expected = [...plain.values()].filter((object) => object.tags.includes(tag)).map(keyOf);
           expect(new Set(store.byIndex('tag', tag).map(keyOf))).toEqual(new Set(expected));
+          expect(store.countByIndex('tag', tag)).toBe(new Set(expected).size);
         }
       }),
     );

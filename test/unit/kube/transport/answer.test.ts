@@ -5,7 +5,6 @@ import {
   isConflict,
   isForbidden,
   isGone,
-  isInvalid,
   isNotFound,
   isTooManyRequests,
 } from '../../../../src/kube/api-error.ts';
@@ -35,17 +34,8 @@ describe('an answer that is no success', () => {
     [410, 'Gone', isGone],
     [429, 'TooManyRequests', isTooManyRequests],
     [403, 'Forbidden', isForbidden],
-    [422, 'Invalid', isInvalid],
   ])('%d %s is known as what it is, and as nothing else', (code, reason, is) => {
-    const every = [
-      isNotFound,
-      isAlreadyExists,
-      isConflict,
-      isGone,
-      isTooManyRequests,
-      isForbidden,
-      isInvalid,
-    ];
+    const every = [isNotFound, isAlreadyExists, isConflict, isGone, isTooManyRequests, isForbidden];
     const error = apiErrorOf('GET /x', answer(code, statusBody(code, reason)), NOW);
     expect(every.filter((predicate) => predicate(error))).toEqual([is]);
     expect(every.some((predicate) => predicate(new Error('other')))).toBe(false);

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
@@ -7,12 +8,13 @@ import { delimiter, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { connect, type ConnectOptions } from '../../../../src/kube/transport/connect.ts';
 import { inClusterEndpoint } from '../../../../src/kube/transport/in-cluster.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { certificateAuthority, issue } from './certificate.ts';
 import { clientOf, lamp, LAMPS } from './client.ts';
+import { ClockAhead } from './clock-ahead.ts';
 import { json, refuse, ScriptedServer, type Answerer } from './scripted-server.ts';
 
 const REF = { namespace: 'a', name: 'one' };
+const CONNECT = new URL('../../../../src/kube/transport/connect.ts', import.meta.url).href;
 const authority = certificateAuthority();
 const serverCertificate = issue(authority, 'server');
 let dir: string;
@@ -100,7 +102,7 @@ describe('a kubeconfig', () => {
   });
 
   test('with a client certificate that is replaced while we run', async () => {
-    const clock = new FakeClock();
+    const clock = new ClockAhead();
     const put = (name: string) => {
       const { key, cert } = issue(authority, name);
       write('tls.crt', cert);
@@ -112,25 +114,25 @@ describe('a kubeconfig', () => {
     await client.get(LAMPS, REF);
     put('node-1-renewed');
     await client.get(LAMPS, REF);
-    clock.stall(11_000);
+    clock.goAhead(11_000);
     await client.get(LAMPS, REF);
     expect(seen).toEqual(['node-1', 'node-1', 'node-1-renewed']);
   });
 
   test('with a token file that is replaced while we run', async () => {
-    const clock = new FakeClock();
+    const clock = new ClockAhead();
     write('token', 'first\n');
     const user = { tokenFile: 'token' };
     const client = await connect({ userAgent: 'test/1', kubeconfig: kubeconfig({ user }), clock, env: {} });
     await client.get(LAMPS, REF);
     expect(authorization()).toBe('Bearer first');
     write('token', 'second\n');
-    clock.stall(11_000);
+    clock.goAhead(11_000);
     await client.get(LAMPS, REF);
     expect(authorization()).toBe('Bearer second');
     // A volume in the middle of being swapped.
     rmSync(join(dir, 'token'));
-    clock.stall(11_000);
+    clock.goAhead(11_000);
     await client.get(LAMPS, REF);
     expect(authorization()).toBe('Bearer second');
   });
@@ -151,7 +153,7 @@ describe('a kubeconfig', () => {
       command: process.execPath,
       args: [program],
     };
-    const clock = new FakeClock();
+    const clock = new ClockAhead();
     const config = kubeconfig({ user: { exec } });
     const client = await connect({ userAgent: 'test/1', kubeconfig: config, clock, env: {} });
     await Promise.all([client.get(LAMPS, REF), client.get(LAMPS, REF)]);
@@ -164,7 +166,7 @@ describe('a kubeconfig', () => {
         ? fine(request, response)
         : refuse(response, 401, 'Unauthorized'),
     );
-    clock.stall(11_000);
+    clock.goAhead(11_000);
     await client.get(LAMPS, REF);
     expect(calls()).toBe(2);
   });
@@ -190,13 +192,52 @@ describe('a kubeconfig', () => {
     expect(authorization()).toBe('Bearer of-one');
   });
 
+  test('with merge keys, as kubectl reads them', async () => {
+    const text = `
+      clusters: [{ name: c, cluster: { server: "${server.url}", certificate-authority: ca.crt } }]
+      users: [{ name: one, user: &one { token: abc } }, { name: two, user: { <<: *one } }]
+      contexts: [{ name: two, context: { cluster: c, user: two } }]
+      current-context: two`;
+    await ask({ kubeconfig: write('merged', text) });
+    expect(authorization()).toBe('Bearer abc');
+  });
+
+  test('loads the library only for what it alone can do', async () => {
+    const program = (kubeconfigPath: string) => `
+      import { registerHooks } from 'node:module';
+      const loaded = [];
+      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+      const { connect } = await import(${JSON.stringify(CONNECT)});
+      await connect({ userAgent: 'test/1', env: {}, kubeconfig: ${JSON.stringify(kubeconfigPath)} });
+      console.log(loaded.filter((url) => url.includes('client-node/dist/gen/')).length);`;
+    const modulesFor = (user: object, file: string): number => {
+      const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval'];
+      const text = execFileSync(process.execPath, [...args, program(kubeconfig({ user }, file))], {
+        encoding: 'utf8',
+      });
+      return Number(text);
+    };
+    expect(modulesFor({ token: 'abc' }, 'plain')).toBe(0);
+    const status = { token: 'abc' };
+    const said = JSON.stringify({
+      apiVersion: 'client.authentication.k8s.io/v1',
+      kind: 'ExecCredential',
+      status,
+    });
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'echo', args: [said] };
+    expect(modulesFor({ exec }, 'exec')).toBeGreaterThan(0);
+  });
+
   test('by way of a proxy', async () => {
     const proxy = await startProxy();
     const cluster = { 'proxy-url': `http://127.0.0.1:${(proxy.server.address() as AddressInfo).port}` };
-    await ask({ kubeconfig: kubeconfig({ cluster, user: { token: 'abc' } }) });
-    expect(authorization()).toBe('Bearer abc');
-    expect(proxy.asked).toEqual([new URL(server.url).host]);
-    await proxy.close();
+    try {
+      await ask({ kubeconfig: kubeconfig({ cluster, user: { token: 'abc' } }) });
+      expect(authorization()).toBe('Bearer abc');
+      expect(proxy.asked).toEqual([new URL(server.url).host]);
+    } finally {
+      await proxy.close();
+    }
   });
 
   test.each<[string, (good: string) => Partial<ConnectOptions>, string]>([
@@ -280,29 +321,29 @@ describe('in a pod', () => {
     mkdirSync(account);
     writeFileSync(join(account, 'ca.crt'), authority.cert);
     writeFileSync(join(account, 'token'), 'first');
-    const clock = new FakeClock();
+    const clock = new ClockAhead();
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(server.port) };
     const { server: url, credentials } = inClusterEndpoint({ env, clock, serviceAccountDir: account });
     const client = clientOf(url.href, { credentials });
     await client.get(LAMPS, REF);
     expect(authorization()).toBe('Bearer first');
     writeFileSync(join(account, 'token'), 'second');
-    clock.stall(11_000);
+    clock.goAhead(11_000);
     await client.get(LAMPS, REF);
     expect(authorization()).toBe('Bearer second');
   });
 
   test('IPv6 addresses get their brackets', () => {
     const env = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' };
-    expect(inClusterEndpoint({ env, clock: new FakeClock() }).server.href).toBe('https://[fd00::1]/');
+    expect(inClusterEndpoint({ env, clock: new ClockAhead() }).server.href).toBe('https://[fd00::1]/');
   });
 
   test('that is no pod: said with what to do', async () => {
-    await expect(ask({ inCluster: true, env: { KUBECONFIG: kubeconfig() } })).rejects.toMatchObject({
+    await expect(ask({ env: {} })).rejects.toMatchObject({
+      name: 'ConnectionConfigError',
       on: 'KUBERNETES_SERVICE_HOST',
       remedy: expect.stringContaining('--kubeconfig'),
     });
-    await expect(ask({ env: {} })).rejects.toMatchObject({ name: 'ConnectionConfigError' });
   });
 });
 
@@ -318,9 +359,16 @@ async function startProxy(): Promise<{ server: Server; asked: string[]; close: (
       client.write('HTTP/1.1 200 OK\r\n\r\n');
       target.pipe(client).pipe(target);
     });
-    sockets.push(client, target);
-    for (const socket of [client, target]) socket.on('error', () => undefined);
+    sockets.push(target);
+    // Neither outlives the other: who asked hears of it.
+    for (const [one, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      one.on('error', () => undefined).on('close', () => other.destroy());
+    }
   });
+  proxy.on('connection', (socket) => sockets.push(socket));
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const close = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();

@@ -32,8 +32,11 @@ export class ScriptedServer {
     this.#secure = tls !== undefined;
     const listener = (request: IncomingMessage, response: ServerResponse) => this.#take(request, response);
     this.#server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
-    this.#server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-      this.connections += 1;
+    // A process that was held up for longer would find its connection closed, and a fake clock never lets it try again.
+    this.#server.keepAliveTimeout = 0;
+    this.#server.on(tls === undefined ? 'connection' : 'secureConnection', () => (this.connections += 1));
+    // Those in the middle of a handshake too, or close() would wait for them.
+    this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
       socket.on('error', () => undefined);

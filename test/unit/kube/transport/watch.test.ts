@@ -35,12 +35,15 @@ describe('a watch', () => {
       resourceVersion: '5',
       timeoutSeconds: '300',
     });
-    pushed[0]!(`${JSON.stringify({ type: 'ADDED', object: lamp('one', 6) })}\n`);
+    const added = lamp('one', 6, { managedFields: [{ manager: 'me' }] });
+    pushed[0]!(`${JSON.stringify({ type: 'ADDED', object: added })}\n`);
     pushed[0]!(`${JSON.stringify({ type: 'DELETED', object: lamp('one', 7) })}\n`);
     await until(() => watch.events.length === 2);
     pushed[0]!(null);
     await watch.ended;
     expect(watch.events.map(({ type }) => type)).toEqual(['ADDED', 'DELETED']);
+    // Without who wrote which field.
+    expect(watch.events[0]!.object).toEqual(lamp('one', 6));
   });
 
   test('that is refused is not open', async () => {
