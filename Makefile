@@ -12,7 +12,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:[^#]*## / { printf "  \033[1m%-19s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:[^#]*## / { printf "  \033[1m%-25s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Bring what is missing: system packages, Node 24, npm packages, native and BPF build
@@ -41,6 +41,10 @@ test-kernel: setup ## BPF, taps and namespaces on this kernel (root)
 .PHONY: test-control-plane
 test-control-plane: setup ## The API, its guardrails and the controller on a real kube-apiserver (built once, by Go)
 	@$(NODE) scripts/test.ts control-plane $(ARGS)
+
+.PHONY: test-control-plane-agent
+test-control-plane-agent: setup ## The real agent under the real controller, with taps and traffic (root)
+	@$(NODE) scripts/test.ts control-plane-agent $(ARGS)
 
 .PHONY: kube-assets
 kube-assets: setup-node ## Build kube-apiserver, etcd, kubectl and helm into a cache, unless they are there

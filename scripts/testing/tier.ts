@@ -64,6 +64,15 @@ export const TIERS: readonly Tier[] = [
     deadlineMs: 15 * MINUTE,
   },
   {
+    name: 'control-plane-agent',
+    folders: ['control-plane-agent'],
+    needsRoot: true,
+    workers: 1,
+    controlPlane: true,
+    testTimeoutMs: 2 * MINUTE,
+    deadlineMs: 15 * MINUTE,
+  },
+  {
     name: 'e2e',
     folders: ['e2e'],
     needsRoot: true,

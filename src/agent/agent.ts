@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
-import { isVmnError } from '../lib/errors.ts';
+import type { Problem } from '../api/manifest.ts';
+import { isVmnError, VmnError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { isViolation } from '../filter/drop-reason.ts';
 import type { FilterEvent } from '../native/filter-engine.ts';
@@ -10,7 +11,8 @@ import { RetryTable } from './attachment/retry.ts';
 import type { RoundMemory } from './attachment/rounds.ts';
 import type { Nft } from './host/nft.ts';
 import { Paced } from './host/paced.ts';
-import { ManifestFolder } from './source/manifest-folder.ts';
+import { OwnVms } from './discovery/own-vms.ts';
+import type { IntentSource, OpenSource } from './source/source.ts';
 import { announceChanges } from './status/announce.ts';
 import { ConditionHistory } from './status/condition-history.ts';
 import { DropEventFeed, toDropEvent } from './status/drop-events.ts';
@@ -49,6 +51,7 @@ export interface AgentSettings {
   readonly paths: AttachmentPaths;
   readonly nodeName: string;
   readonly resyncMs: number;
+  readonly openSource: OpenSource;
 }
 
 /**
@@ -58,13 +61,14 @@ export interface AgentSettings {
 const GUARD_PACE_MS = 500;
 
 /**
- * The standalone agent: manifests in, enforcement and status out. `close()` stops reading and answering, and leaves
- * everything in the kernel as it is.
+ * One agent: wishes in, enforcement and status out. `close()` stops reading and answering, and leaves everything in the
+ * kernel as it is.
  */
 export class Agent {
   readonly #settings: AgentSettings;
   readonly #ports: AgentPorts;
-  readonly #folder: ManifestFolder;
+  readonly #vms = new OwnVms();
+  readonly #source: IntentSource;
   readonly #loop: ReconcileLoop;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
@@ -82,13 +86,17 @@ export class Agent {
     this.#settings = settings;
     this.#ports = ports;
     this.#history = new ConditionHistory(ports.clock);
-    this.#folder = new ManifestFolder({ dir: settings.info.manifests, onChange: () => this.#loop.request() });
     this.#loop = new ReconcileLoop({
       pass: () => this.#pass(),
       nextRetryNs: () => this.#memory.retries.nextRetryNs(),
       clock: ports.clock,
       log: ports.log,
       resyncMs: settings.resyncMs,
+    });
+    this.#source = settings.openSource({
+      onChange: () => this.#loop.request(),
+      overdueMs: () => this.#loop.overdueMs,
+      vms: this.#vms,
     });
   }
 
@@ -104,7 +112,7 @@ export class Agent {
       events: this.#feed,
       healthy: () => this.#loop.idleMs < 3 * this.#settings.resyncMs + 10_000,
     });
-    this.#folder.start();
+    this.#source.start();
     this.#links = this.#ports.watchLinks(() => this.#loop.request());
     this.#guard = this.#ports.watchGuard(() => this.#guardChanged.call());
     this.#loop.request();
@@ -112,33 +120,42 @@ export class Agent {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.#folder.close();
     this.#links?.close();
     this.#links = null;
     this.#guard?.close();
     this.#guard = null;
     this.#guardChanged.close();
     await this.#loop.stop();
+    await this.#source.close();
+    this.#vms.close();
     this.#closeEvents();
     await this.#server?.close();
     this.#server = null;
   }
 
   async #pass(): Promise<void> {
-    const set = this.#folder.current();
     let result: PassResult;
     try {
-      result = await reconcile(set, this.#memory, this.#passPorts());
-    } catch (error) {
-      if (this.#status !== null && isVmnError(error)) {
-        this.#show(unverifiedStatus(this.#status, hostProblem({ on: 'host', error })));
-      }
-      throw error;
+      result = await reconcile((host) => this.#source.wanted(host), this.#memory, this.#passPorts());
+    } catch (cause) {
+      const error = isVmnError(cause)
+        ? cause
+        : new VmnError('VMN_READ_BACK', { attempted: 'make a pass', cause });
+      this.#unverified(hostProblem({ on: 'host', error }));
+      throw cause;
     }
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
     if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
+    this.#vms.observed(result.attachments);
     const now = this.#ports.clock.now().toISOString();
-    this.#show(reportStatus(this.#settings.info, set, result, this.#history, this.#violations, now));
+    const status = reportStatus(this.#settings.info, result, this.#history, this.#violations, now);
+    this.#show(status);
+    this.#source.passed(status, result);
+  }
+
+  #unverified(problem: Problem): void {
+    if (this.#status !== null) this.#show(unverifiedStatus(this.#status, problem));
+    this.#source.failed(problem);
   }
 
   #show(status: AgentStatus): void {
@@ -180,7 +197,10 @@ export class Agent {
     const violation = event.direction === 'from-vm' && isViolation(event.reason);
     if (violation || this.#feed.listeners > 0) {
       const drop = toDropEvent(event, this.#status, this.#ports.clock);
-      if (violation) this.#violations.note(drop);
+      if (violation) {
+        this.#violations.note(drop);
+        this.#source.violated(drop.vm, event);
+      }
       this.#feed.publish(drop);
     }
     // The answer comes from the kernel's count, in a pass; this is only the call for one.

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../lib/clock.ts';
 import { isVmnError } from '../lib/errors.ts';
+import { ConnectionConfigError } from '../kube/transport/connection-config-error.ts';
 import { createLogger } from '../lib/log.ts';
 import { openEvents } from '../native/filter-engine.ts';
 import { randomSecret } from '../native/policy-abi.ts';
@@ -15,6 +16,7 @@ import { nftProgram } from './host/nft.ts';
 import { prepareHost } from './host/prepare.ts';
 import { EXIT_ENVIRONMENT, EXIT_FAILURE, EXIT_OK, parseAgentOptions, usageExitCode } from './options.ts';
 import type { AgentOptions } from './options.ts';
+import { sourceOf } from './source/open.ts';
 import { systemPorts } from './wiring/closed-tap.ts';
 import { openedUplinksFile } from './wiring/opened-uplinks.ts';
 import { openedUplinksOf } from './wiring/paths.ts';
@@ -24,7 +26,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const version = ownVersion();
   let options: AgentOptions;
   try {
-    options = parseAgentOptions(argv, version, hostname());
+    options = parseAgentOptions(argv, { version, hostname: hostname(), env: process.env });
   } catch (error) {
     const exitCode = usageExitCode(error);
     if (exitCode !== null) return exitCode;
@@ -43,13 +45,25 @@ async function main(argv: readonly string[]): Promise<number> {
       version,
       pid: process.pid,
       startedAt: systemClock.now().toISOString(),
-      manifests: options.manifests,
+      manifests: options.source.kind === 'manifests' ? options.source.dir : null,
       bpffs: options.bpffs,
       programTags,
     };
     const ports = systemPorts(options);
     agent = new Agent(
-      { info, paths: options, nodeName: options.nodeName, resyncMs: options.resyncSeconds * 1000 },
+      {
+        info,
+        paths: options,
+        nodeName: options.nodeName,
+        resyncMs: options.resyncSeconds * 1000,
+        openSource: await sourceOf(options, {
+          version,
+          programTags,
+          kernel: ports.kernel,
+          clock: systemClock,
+          log,
+        }),
+      },
       {
         ...ports,
         nft: nftProgram(),
@@ -67,10 +81,14 @@ async function main(argv: readonly string[]): Promise<number> {
     );
     const signal = nextSignal();
     await agent.start();
-    log.info({ version, manifests: options.manifests, programTags }, 'started');
+    log.info({ version, source: options.source, nodeName: options.nodeName, programTags }, 'started');
     log.info({ signal: await signal }, 'stopping; the filters stay in force');
     return EXIT_OK;
   } catch (error) {
+    if (error instanceof ConnectionConfigError) {
+      process.stderr.write(`vmnet-agent: ${error.message}\n`);
+      return EXIT_ENVIRONMENT;
+    }
     if (!isVmnError(error)) throw error;
     log.fatal({ code: error.code, remedy: error.remedy }, error.message);
     process.stderr.write(`vmnet-agent: ${error.message} [${error.code}]\n  ${error.remedy}\n`);

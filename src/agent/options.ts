@@ -1,16 +1,29 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseCidr } from '../api/v1alpha1/cidr.ts';
+import { dnsLabelSchema, dnsSubdomainSchema } from '../api/v1alpha1/dns-1123.ts';
 import { LOG_LEVELS } from '../lib/log.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { DEFAULT_PATHS } from './wiring/paths.ts';
 import type { AttachmentPaths } from './wiring/paths.ts';
 
 export interface AgentOptions extends AttachmentPaths {
-  readonly manifests: string;
+  readonly source: SourceOptions;
   readonly nodeName: string;
   readonly logLevel: LogLevel;
   readonly resyncSeconds: number;
 }
+
+/** Where the wishes come from. */
+export type SourceOptions =
+  | { readonly kind: 'manifests'; readonly dir: string }
+  | {
+      readonly kind: 'cluster';
+      /** Path; undefined: the service account of the pod. */
+      readonly kubeconfig: string | undefined;
+      readonly context: string | undefined;
+      /** Of the Lease. */
+      readonly namespace: string;
+    };
 
 /** What `vmnet-agent` exits with. */
 export const EXIT_OK = 0;
@@ -21,32 +34,90 @@ export const EXIT_USAGE = 2;
 export const EXIT_ENVIRONMENT = 3;
 
 const HELP = `
-The agent reads VMNetwork manifests from a folder, makes a closed tap for every VM they name, lets exactly the declared
-endpoint through, and proves it by reading the kernel back. It changes nothing of what is not its own.
+The agent makes this host enforce what VMNetworks say: nothing of a VM passes but what goes to its declared endpoint. It
+proves that by reading the kernel back, and changes nothing of what is not its own.
+
+What is wanted it takes from one of two places:
+  --manifests       VMNetworks in a folder. It makes a closed tap for every VM that they name.
+  --kubeconfig, --in-cluster
+                    the VMNetworkAttachments of this node. It reports the VMs of this host, and what it enforces for
+                    them; while the API server is away it goes on by what it last said, also after a start.
 
 Stopping it (SIGTERM, SIGINT, even SIGKILL) opens nothing and closes nothing: the filter stays in the kernel, and the
-next start takes it over. A VM whose manifest is removed is denied at once; its tap is removed when the VM has ended.
+next start takes it over. A VM that nothing names any more is denied at once; its tap is removed when the VM has ended.
 
 Status: vmnetctl status. Refused frames: vmnetctl drops -f. Logs: JSON on standard output, one line a change.
+
+Examples:
+  vmnet-agent --manifests /etc/vmnetwork
+  vmnet-agent --kubeconfig /etc/vmnetwork/kubeconfig --node-name node-3
 
 Exit codes:
   0  ended by a signal, everything in place
   1  unexpected failure (a bug)
   2  the command line is wrong
-  3  this machine lacks something: root, a capability, bpffs, the lock; the message says what to do
+  3  this machine lacks something: root, a capability, bpffs, the lock, a way to the API server; the message says what
+     to do
 `;
 
+/** Of the process, where an option is not given. */
+export interface Surroundings {
+  readonly version: string;
+  readonly hostname: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+interface Parsed extends AttachmentPaths, Pick<AgentOptions, 'nodeName' | 'logLevel' | 'resyncSeconds'> {
+  readonly manifests?: string;
+  readonly kubeconfig?: string;
+  readonly inCluster?: boolean;
+  readonly context?: string;
+  readonly namespace: string;
+}
+
 /** Parses; prints help or the usage error itself and throws CommanderError then. */
-export function parseAgentOptions(argv: readonly string[], version: string, nodeName: string): AgentOptions {
-  return agentCommand(version, nodeName).parse(argv, { from: 'user' }).opts<AgentOptions>();
+export function parseAgentOptions(argv: readonly string[], around: Surroundings): AgentOptions {
+  const { version, hostname, env } = around;
+  const command = agentCommand(version, hostname, env);
+  const { manifests, kubeconfig, inCluster, context, namespace, ...rest } = command
+    .parse(argv, { from: 'user' })
+    .opts<Parsed>();
+  if (manifests !== undefined) return { ...rest, source: { kind: 'manifests', dir: manifests } };
+  if (kubeconfig === undefined && inCluster !== true) {
+    command.error('error: where are the wishes? Give one of --manifests, --kubeconfig and --in-cluster');
+  }
+  const isGiven = command.getOptionValueSource('nodeName') === 'cli';
+  // As the kubelet does with the name of its host.
+  const nodeName = isGiven ? rest.nodeName : env['NODE_NAME'] || hostname.toLowerCase();
+  if (!dnsSubdomainSchema.safeParse(nodeName).success) {
+    command.error(`error: '${nodeName}' cannot be the name of a node; give its own with --node-name`);
+  }
+  return { ...rest, nodeName, source: { kind: 'cluster', kubeconfig, context, namespace } };
 }
 
 /** The command line, for whoever writes down what it says of itself. */
-export function agentCommand(version: string, nodeName: string): Command {
+export function agentCommand(version: string, hostname: string, env: Surroundings['env'] = {}): Command {
   return new Command('vmnet-agent')
-    .description('Enforces VMNetworks on this host, standalone.')
+    .description('Enforces VMNetworks on this host.')
     .version(version)
-    .requiredOption('--manifests <dir>', 'folder of the manifests (*.yaml, *.yml, *.json)')
+    .addOption(
+      new Option('--manifests <dir>', 'folder of the manifests (*.yaml, *.yml, *.json)').conflicts([
+        'kubeconfig',
+        'inCluster',
+        'context',
+        'namespace',
+      ]),
+    )
+    .addOption(
+      new Option('--kubeconfig <file>', 'how to reach the API server; needs no pod').conflicts('inCluster'),
+    )
+    .addOption(new Option('--in-cluster', 'reach it by the service account of this pod').conflicts('context'))
+    .option('--context <name>', 'context of the kubeconfig; else its current one')
+    .addOption(
+      new Option('--namespace <name>', 'namespace of the Lease by which this agent is known to be alive')
+        .default(env['POD_NAMESPACE'] || 'vmnetwork-system')
+        .argParser(namespace),
+    )
     .option('--state-dir <dir>', 'where attachments are recorded; survives a reboot', DEFAULT_PATHS.stateDir)
     .option('--run-dir <dir>', "folder of the agent's socket", DEFAULT_PATHS.runDir)
     .option('--bpffs <dir>', 'folder on a BPF file system for pins', DEFAULT_PATHS.bpffs)
@@ -55,7 +126,7 @@ export function agentCommand(version: string, nodeName: string): Command {
         .default(DEFAULT_PATHS.pool)
         .argParser(pool),
     )
-    .option('--node-name <name>', 'name of this host for selector.nodeName', nodeName)
+    .option('--node-name <name>', 'name of this host: of its Node, and for selector.nodeName', hostname)
     .addOption(
       new Option('--log-level <level>', 'least severe line that is written')
         .choices(LOG_LEVELS)
@@ -76,6 +147,11 @@ export function agentCommand(version: string, nodeName: string): Command {
 export function usageExitCode(error: unknown): number | null {
   if (!(error instanceof CommanderError)) return null;
   return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+}
+
+function namespace(text: string): string {
+  if (dnsLabelSchema.safeParse(text).success) return text;
+  throw new InvalidArgumentError('Give the name of a namespace.');
 }
 
 function pool(text: string): string {

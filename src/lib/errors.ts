@@ -129,6 +129,11 @@ export const ERRORS = {
     remedy:
       'Start vmnet-agent, or name its folder with --run-dir. VMs keep the filter that is in the kernel.',
   },
+  VMN_API_UNREACHABLE: {
+    summary: 'the API server does not answer, or refuses this agent',
+    remedy:
+      'Check the way to the API server and the rights of its credential; see the log. What it last said stays in force.',
+  },
   VMN_NATIVE_MISSING: {
     summary: 'the native addon is not built',
     remedy: 'Run `make build`.',

@@ -84,8 +84,12 @@ function wanted(
   }
   const taken = takeover(intent, record, input);
   if (taken !== null) return deny(taken);
-  const refusal = endpointRefusal(intent, input);
+  const refusal = endpointRefusal(intent.endpoint, 'consumerEndpoint', input);
   if (refusal !== null) return deny(refusal);
+  // One that was in force was asked before; one that is only stated was not.
+  const stated = intent.previous?.endpoint;
+  const previous = stated === undefined ? null : endpointRefusal(stated, 'previousEndpoint', input);
+  if (previous !== null) return deny(previous);
   return { want: 'program', vm, network: intent.network, intent };
 }
 
@@ -100,12 +104,16 @@ function takeover(intent: PolicyIntent, record: AttachmentRecord | null, input: 
   return `VMNetwork ${holder} holds this VM and is not among the manifests that can be read; correct or remove it`;
 }
 
-function endpointRefusal({ endpoint }: PolicyIntent, { pool, routeTo }: DesiredInput): string | null {
-  if (contains(cidrRange(pool), endpoint.address)) {
-    return `spec.consumerEndpoint.address ${endpoint.address} lies in the pool of guest addresses ${pool}`;
+function endpointRefusal(
+  { address }: PolicyIntent['endpoint'],
+  field: string,
+  { pool, routeTo }: DesiredInput,
+): string | null {
+  if (contains(cidrRange(pool), address)) {
+    return `spec.${field}.address ${address} lies in the pool of guest addresses ${pool}`;
   }
-  if (routeTo(endpoint.address)?.local === true) {
-    return `spec.consumerEndpoint.address ${endpoint.address} is an address of this host, or no single host's, and no guest may reach it`;
+  if (routeTo(address)?.local === true) {
+    return `spec.${field}.address ${address} is an address of this host, or no single host's, and no guest may reach it`;
   }
   return null;
 }

@@ -18,7 +18,8 @@ export interface PolicyContext {
 /**
  * The policy that should be in force, given the one that is. If the one in force already says the same it is returned
  * itself, so that nothing is written; generation and secret say nothing, they are new with each policy. Otherwise its endpoint becomes the previous one for the time of grace, but only
- * within one and the same network (another tenant's endpoint has no grace) and not out of a quarantine.
+ * within one and the same network (another tenant's endpoint has no grace) and not out of a quarantine. Where the intent
+ * states the previous endpoint, that one it is, and no longer than the kernel already holds it for.
  */
 export function intendedPolicy(
   intent: PolicyIntent,
@@ -47,7 +48,10 @@ export function intendedPolicy(
       windowMs: intent.violation.windowSeconds * 1000,
     },
   };
-  const previous = previousEndpoint(inForce, rule, intent, record, nowNs, untilNs);
+  const previous =
+    intent.previous === undefined
+      ? previousEndpoint(inForce, rule, intent, record, nowNs, untilNs)
+      : statedPrevious(inForce, rule, intent.previous, nowNs);
   const unchanged = inForce !== null && sameRule(inForce, rule) && samePrevious(inForce.previous, previous);
   if (unchanged && !renew) return inForce;
   const highest =
@@ -57,6 +61,7 @@ export function intendedPolicy(
 
 type Rule = Omit<Policy, 'previous' | 'generation' | 'secret'>;
 type Previous = Policy['previous'];
+type StatedPrevious = Exclude<PolicyIntent['previous'], undefined>;
 
 function previousEndpoint(
   inForce: Policy | null,
@@ -77,6 +82,28 @@ function previousEndpoint(
   if (intent.graceSeconds === 0) return null;
   // The grace was shortened meanwhile.
   return previous.untilNs > untilNs ? { ...previous, untilNs } : previous;
+}
+
+/** Deadlines that differ by less come from one and the same; to write it again would be a write without an effect. */
+const SAME_DEADLINE_NS = 1_000_000_000n;
+
+/**
+ * The deadline comes from a wall clock, at most once for each run of the agent. What the kernel holds of an earlier run, for the
+ * same change of endpoint and by a clock that cannot be set, bounds it: a wall clock that was set back in between prolongs
+ * nothing.
+ */
+function statedPrevious(inForce: Policy | null, rule: Rule, stated: StatedPrevious, nowNs: bigint): Previous {
+  const isOfThisChange = inForce !== null && sameEndpoint(inForce.endpoint, rule.endpoint);
+  const held = isOfThisChange ? inForce.previous : null;
+  if (stated === null || stated.untilNs <= nowNs) {
+    // Over already: to erase it would be a write without an effect.
+    return held !== null && held.untilNs <= nowNs ? held : null;
+  }
+  const { untilNs } = stated;
+  const { address, port } = stated.endpoint;
+  const isSame = held !== null && sameEndpoint(held, { address, port });
+  if (isSame && held.untilNs <= untilNs + SAME_DEADLINE_NS) return held;
+  return { address, port, untilNs };
 }
 
 function sameRule(policy: Policy, rule: Rule): boolean {

@@ -26,6 +26,7 @@ export class ReconcileLoop {
   #timer: NodeJS.Timeout | null = null;
   #dueNs: bigint | null = null;
   #running: Promise<void> | null = null;
+  #startedNs: bigint | null = null;
   #requested = false;
   #stopped = false;
   #passes = 0;
@@ -50,6 +51,13 @@ export class ReconcileLoop {
   /** Milliseconds since a pass last ended (or the loop was made). */
   get idleMs(): number {
     return Number((this.#options.clock.monotonicNs() - this.#lastPassNs) / 1_000_000n);
+  }
+
+  /** How long a pass has been under way, or due without having begun, ms; 0 while none is. */
+  get overdueMs(): number {
+    const sinceNs = this.#startedNs ?? this.#dueNs;
+    if (sinceNs === null) return 0;
+    return Math.max(0, Number((this.#options.clock.monotonicNs() - sinceNs) / 1_000_000n));
   }
 
   /** Ends after the pass that is under way, if any. Idempotent. */
@@ -77,6 +85,7 @@ export class ReconcileLoop {
 
   async #run(): Promise<void> {
     this.#requested = false;
+    this.#startedNs = this.#options.clock.monotonicNs();
     try {
       await this.#options.pass();
     } catch (err) {
@@ -84,6 +93,7 @@ export class ReconcileLoop {
       this.#wakeAfterErrorMs = AFTER_ERROR_MS;
     } finally {
       this.#passes += 1;
+      this.#startedNs = null;
       this.#lastPassNs = this.#options.clock.monotonicNs();
     }
   }

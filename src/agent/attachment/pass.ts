@@ -1,16 +1,14 @@
-import { planVmNetworks } from '../../controller/vmnetwork/plan.ts';
-import type { VmNetworkPlan } from '../../controller/vmnetwork/plan.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import { ensureGuard, removeHostWiring, syncForwarding } from '../host/host-wiring.ts';
 import type { HostWiringPorts } from '../host/host-wiring.ts';
 import type { RouteAnswer } from '../host/kernel.ts';
 import type { Nft } from '../host/nft.ts';
-import type { ManifestSet } from '../source/manifest-set.ts';
+import type { HostView, OwnCard, Wanted } from '../source/wanted.ts';
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
-import type { RecordState } from '../wiring/record.ts';
 import { desiredAttachments, tapClashes } from './desired.ts';
 import { existingTaps, observeHost } from './observe.ts';
+import type { ObservedHost } from './observe.ts';
 import type { Blocked } from './plan.ts';
 import { runRounds } from './rounds.ts';
 import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
@@ -18,9 +16,9 @@ import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
 /*
  * Theory of operation
  *
- * A pass takes the whole host from whatever it is to what the manifests say, or as near as errors allow:
+ * A pass takes the whole host from whatever it is to what is wanted of it, or as near as errors allow:
  *
- *   1  what is wanted (pure), from manifests and from what exists
+ *   1  what is wanted (pure), from the source of the wishes and from what exists
  *   2  the standing guard, before any tap can come up
  *   3  the attachments, in rounds; see rounds.ts
  *   4  forwarding of the uplinks that programmed endpoints are reached by
@@ -30,7 +28,7 @@ import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
 export interface PassPorts extends RoundPorts {
   readonly nft: Nft;
   readonly uplinks: OpenedUplinks;
-  /** For `selector.nodeName`. */
+  /** As the source of the wishes knows this host. */
   readonly nodeName: string;
   /** The pins that all attachments share are about to be removed: let go of them. */
   readonly onLastDetached: () => void;
@@ -42,7 +40,8 @@ export interface HostProblem {
 }
 
 export interface PassResult {
-  readonly networks: VmNetworkPlan;
+  /** What it was asked for. */
+  readonly wanted: Wanted;
   readonly attachments: readonly AttachmentResult[];
   /** What is wrong with the host, not with one attachment. */
   readonly problems: readonly HostProblem[];
@@ -50,8 +49,9 @@ export interface PassResult {
   readonly unreachable: ReadonlySet<string>;
 }
 
+/** `askWishes` is called once, when the host has been looked at. */
 export async function reconcile(
-  set: ManifestSet,
+  askWishes: (host: HostView) => Wanted,
   memory: RoundMemory,
   ports: PassPorts,
 ): Promise<PassResult> {
@@ -59,21 +59,16 @@ export async function reconcile(
   const problems: HostProblem[] = [];
   const routes = new RouteAnswers(ports);
   const host = observeHost(kernel, records, paths);
-  const networks = planVmNetworks({
-    networks: set.networks.map(({ network }) => network),
-    classes: set.classes,
-    classesInDoubt: set.classesInDoubt,
-    nodeName: ports.nodeName,
-    holders: holdersOf(host.records),
-  });
-  problems.push(...tapClashes(networks.attachments).map(clashProblem));
+  const existing = existingTaps(host);
+  const wanted = askWishes(viewOf(host, existing, ports));
+  problems.push(...tapClashes(wanted.attachments).map(clashProblem));
   if (host.recordsError !== null) problems.push({ on: paths.stateDir, error: host.recordsError });
   const desired = desiredAttachments({
-    attachments: networks.attachments,
-    networks: new Set(networks.networks.map(({ key }) => key)),
-    complete: set.complete,
+    attachments: wanted.attachments,
+    networks: new Set(wanted.networks.map(({ plan }) => plan.key)),
+    complete: wanted.complete,
     records: host.records,
-    existing: existingTaps(host),
+    existing,
     pool: paths.pool,
     routeTo: (address) => routes.to(address),
   });
@@ -96,7 +91,7 @@ export async function reconcile(
   if (guard !== null) await attempt(problems, () => syncForwarding(wiring, guard, needed));
   if (attachments.every(isNothing)) await attempt(problems, () => removeShared(wiring, ports));
   const unreachable = allowed.filter((address) => routes.to(address) === null);
-  return { networks, attachments, problems, unreachable: new Set(unreachable) };
+  return { wanted, attachments, problems, unreachable: new Set(unreachable) };
 }
 
 async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<void> {
@@ -106,14 +101,24 @@ async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<
   ports.withStateLock(() => ports.kernel.removeSharedPins(ports.paths.bpffs));
 }
 
-/** Which network each VM's policy came from. */
-function holdersOf(records: ReadonlyMap<string, RecordState>): Map<string, string> {
+function viewOf(
+  { records, recordsError }: ObservedHost,
+  existing: ReadonlySet<string>,
+  { nodeName, clock }: PassPorts,
+): HostView {
   const holders = new Map<string, string>();
-  for (const state of records.values()) {
-    if (state.state === 'ok' && state.record.network !== null)
-      holders.set(state.record.vm, state.record.network);
+  const taps = new Map<string, OwnCard | null>([...existing].map((tap) => [tap, null]));
+  for (const [tap, state] of records) {
+    if (state.state !== 'ok') {
+      taps.set(tap, null);
+      continue;
+    }
+    const { vm, guestMac, guestAddress, network } = state.record;
+    taps.set(tap, { vm, mac: guestMac, guestAddress });
+    if (network !== null) holders.set(vm, network);
   }
-  return holders;
+  const complete = recordsError === null;
+  return { nodeName, holders, taps, complete, nowNs: clock.monotonicNs(), nowMs: clock.nowMs() };
 }
 
 function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem {

@@ -36,6 +36,7 @@ export function systemKernel(): Kernel {
     readBack: (pinDir) => engine.readBack(pinDir),
     writePolicy: (pinDir, policy) => engine.writePolicy(pinDir, policy),
     violations: (pinDir) => engine.violations(pinDir),
+    counters: (pinDir) => engine.counters(pinDir),
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),
     removePins: (pinDir) => engine.removePins(pinDir),

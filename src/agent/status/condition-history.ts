@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
-import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
 import type { PlannedCondition } from '../../controller/vmnetwork/plan.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { DeclaredNetwork } from '../source/wanted.ts';
 
 /** What conditions need of the past: since when they hold, and of which generation of the spec they speak. */
 export class ConditionHistory {
@@ -25,10 +25,10 @@ export class ConditionHistory {
     });
   }
 
-  /** The manifest's own generation, else a count of the different specs seen since the agent started. */
-  generationOf(key: string, network: VmNetwork): number {
-    if (network.metadata.generation !== undefined) return network.metadata.generation;
-    const hash = createHash('sha256').update(JSON.stringify(network.spec)).digest('hex');
+  /** The network's own generation, else a count of the different specs seen since the agent started. */
+  generationOf({ plan: { key }, generation: own, spec }: DeclaredNetwork): number {
+    if (own !== undefined) return own;
+    const hash = createHash('sha256').update(JSON.stringify(spec)).digest('hex');
     const before = this.#generations.get(key);
     if (before?.hash === hash) return before.generation;
     const generation = (before?.generation ?? 0) + 1;

@@ -1,17 +1,14 @@
 import { effectiveRatePerMillion } from '../../api/v1alpha1/vm-network-spec.ts';
-import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
-import type { NetworkPlan, PlannedCondition } from '../../controller/vmnetwork/plan.ts';
+import type { PlannedCondition } from '../../controller/vmnetwork/plan.ts';
+import type { DeclaredNetwork } from '../source/wanted.ts';
 import { detection, percent } from './detection.ts';
 import type { AttachmentStatus, NetworkStatus } from './status.ts';
 import type { ConditionHistory } from './condition-history.ts';
 
-export interface NetworkReportInput {
-  readonly plan: NetworkPlan;
-  readonly file: string;
+export interface NetworkReportInput extends DeclaredNetwork {
   readonly generation: number;
   /** Of the VMs bound to it. */
   readonly attachments: readonly AttachmentStatus[];
-  readonly spec: Pick<VmNetworkSpec, 'desiredState' | 'enforcement' | 'mode' | 'sampling'>;
 }
 
 /** Status of one network, from those of its attachments. */

@@ -1,7 +1,5 @@
-import { keyOf } from '../../controller/vmnetwork/plan.ts';
 import type { Problem } from '../../api/manifest.ts';
 import type { PassResult } from '../attachment/pass.ts';
-import type { ManifestSet } from '../source/manifest-set.ts';
 import { attachmentStatus } from './attachment-status.ts';
 import type { ConditionHistory } from './condition-history.ts';
 import { networkStatus } from './network-status.ts';
@@ -12,13 +10,11 @@ import type { AgentInfo, AgentStatus } from './status.ts';
 /** The whole status, rebuilt from what a pass saw; only the times of transition are remembered. */
 export function reportStatus(
   agent: AgentInfo,
-  set: ManifestSet,
   result: PassResult,
   history: ConditionHistory,
   violations: ViolationLog,
   now: string,
 ): AgentStatus {
-  const sources = new Map(set.networks.map((source) => [keyOf(source.network), source]));
   const shown = result.attachments.filter(({ desired, observed }) => {
     return (
       desired.want !== 'gone' ||
@@ -30,22 +26,21 @@ export function reportStatus(
   const attachments = shown.map((attachment) =>
     attachmentStatus(attachment, result.unreachable, now, violations),
   );
-  const networks = result.networks.networks.flatMap((plan) => {
-    const source = sources.get(plan.key);
-    if (source === undefined) return [];
-    const { file, network } = source;
-    const generation = history.generationOf(plan.key, network);
-    const own = attachments.filter(({ vm, network: bound }) => bound === plan.key && plan.vms.includes(vm));
-    return [networkStatus({ plan, file, generation, attachments: own, spec: network.spec }, history)];
+  const { wanted } = result;
+  const networks = wanted.networks.map((declared) => {
+    const { key, vms } = declared.plan;
+    const generation = history.generationOf(declared);
+    const own = attachments.filter(({ vm, network: bound }) => bound === key && vms.includes(vm));
+    return networkStatus({ ...declared, generation, attachments: own }, history);
   });
-  history.keepOnly(new Set(sources.keys()));
+  history.keepOnly(new Set(wanted.networks.map(({ plan }) => plan.key)));
   violations.keepOnly(new Set(attachments.map(({ vm }) => vm)));
   return {
     agent,
     networks,
     attachments: attachments.sort((a, b) => (a.vm < b.vm ? -1 : 1)),
     problems: [
-      ...set.problems,
+      ...wanted.problems,
       ...result.problems.map(hostProblem),
       ...shown.flatMap((attachment) => attachmentProblem(attachment) ?? []),
     ],

@@ -19,8 +19,8 @@ export interface AgentInfo {
   readonly pid: number;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** The manifests folder. */
-  readonly manifests: string;
+  /** The manifests folder; null: the wishes come from the API server. */
+  readonly manifests: string | null;
   readonly bpffs: string;
   /** Kernel tags of the programs this agent carries; an attachment that shows others is about to be upgraded. */
   readonly programTags: ProgramPair<string>;
@@ -34,7 +34,7 @@ export interface ProgramPair<T> {
 export interface NetworkStatus {
   readonly namespace: string;
   readonly name: string;
-  /** File of the manifests folder that declares it. */
+  /** File of the manifests folder that declares it; in a cluster the VMNetworkAttachment that it is known by. */
   readonly file: string;
   readonly generation: number;
   readonly mode: string;

@@ -33,6 +33,19 @@ export function openedUplinksOf(paths: Pick<AttachmentPaths, 'stateDir'>): strin
   return join(paths.stateDir, 'opened-uplinks.json');
 }
 
+/** The last known wishes of the cluster; see CheckpointFile. */
+export function checkpointOf({
+  stateDir,
+  runDir,
+}: Pick<AttachmentPaths, 'stateDir' | 'runDir'>): Readonly<Record<'file' | 'voidMark', string>> {
+  return { file: join(stateDir, 'wishes.checkpoint'), voidMark: join(runDir, 'wishes.void') };
+}
+
+/** The private half of the key that pre-shared keys are sealed to. */
+export function sealingKeyOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'sealing-key');
+}
+
 /** Held for the moments in which records, taps or pins are made or removed, by the agent and by `vmnetctl run`. */
 export function stateLockOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'state.lock');

@@ -66,7 +66,7 @@ const statusSchema = z.looseObject({
     version: z.string(),
     pid: z.number(),
     startedAt: z.string(),
-    manifests: z.string(),
+    manifests: z.string().nullable(),
   }),
   networks: z.array(networkSchema),
   attachments: z.array(attachmentSchema),

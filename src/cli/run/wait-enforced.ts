@@ -74,7 +74,10 @@ function endpointOf(attachment: SeenAttachment, status: SeenStatus): string {
 
 function closedBecause(vm: string, status: SeenStatus, attachment: SeenAttachment | undefined): string {
   if (attachment === undefined || attachment.network === null) {
-    return `no VMNetwork in ${status.agent.manifests} selects VM ${vm}; put the manifest there`;
+    const { manifests } = status.agent;
+    return manifests === null
+      ? `the cluster has no VMNetworkAttachment for VM ${vm} yet; apply its VMNetwork`
+      : `no VMNetwork in ${manifests} selects VM ${vm}; put the manifest there`;
   }
   return `${attachment.state}${attachment.message === '' ? '' : `: ${attachment.message}`}; see vmnetctl status`;
 }

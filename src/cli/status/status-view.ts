@@ -141,11 +141,16 @@ export function statusText(status: SeenStatus, paint: Paint): string {
   const rows = status.attachments.map((attachment) => attachmentRow(attachment, status.networks));
   const parts: string[] = [];
   if (status.networks.length > 0) parts.push(networkTable(status, paint));
-  else parts.push(`No VMNetwork in ${escapeText(status.agent.manifests)}: every VM here is denied.\n`);
+  else parts.push(`${noNetwork(status.agent.manifests)}: every VM here is denied.\n`);
   if (rows.length > 0) parts.push(attachmentTable(rows, paint));
   const wrong = [...conditionLines(status.networks), ...status.problems.flatMap(problemLines)];
   if (wrong.length > 0) parts.push(section(paint('bad', 'PROBLEMS'), `${wrong.join('\n')}\n`));
   return parts.join('\n');
+}
+
+function noNetwork(manifests: string | null): string {
+  if (manifests === null) return 'No VMNetworkAttachment for this host in the cluster';
+  return `No VMNetwork in ${escapeText(manifests)}`;
 }
 
 /** What the kernel holds, when no agent is there to ask. */

@@ -28,12 +28,22 @@ export class AgentHome {
 
   /** The flags that `vmnet-agent` takes. */
   get flags(): string[] {
-    const { manifests, stateDir, runDir, bpffs } = this;
-    return ['--manifests', manifests, '--state-dir', stateDir, '--run-dir', runDir, '--bpffs', bpffs];
+    return ['--manifests', this.manifests, ...this.paths];
+  }
+
+  /** Those that `vmnetctl` takes, too. */
+  get paths(): string[] {
+    const { stateDir, runDir, bpffs } = this;
+    return ['--state-dir', stateDir, '--run-dir', runDir, '--bpffs', bpffs];
   }
 
   start(more: readonly string[] = []): AgentProcess {
-    return new AgentProcess(this, more);
+    return new AgentProcess(this, [...this.flags, ...more]);
+  }
+
+  /** An agent of a cluster's host. */
+  startInCluster(kubeconfig: string, more: readonly string[] = []): AgentProcess {
+    return new AgentProcess(this, ['--kubeconfig', kubeconfig, ...this.paths, ...more]);
   }
 }
 
@@ -43,9 +53,9 @@ export class AgentProcess {
   readonly #child: ChildProcess;
   #said = '';
 
-  constructor(home: AgentHome, more: readonly string[]) {
+  constructor(home: AgentHome, flags: readonly string[]) {
     this.#home = home;
-    this.#child = home.host.spawn([AGENT, ...home.flags, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = home.host.spawn([AGENT, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream
         ?.setEncoding('utf8')

@@ -162,3 +162,63 @@ describe('the intended policy', () => {
     });
   });
 });
+
+describe('a previous endpoint that is stated', () => {
+  const [{ endpoint: one }, { endpoint: two }] = [intent(1), intent(2)];
+  const stated = (until: bigint, over: Partial<PolicyIntent> = {}): PolicyIntent =>
+    intent(2, { previous: { endpoint: one, untilNs: until * SECOND }, ...over });
+  const moved = (from: Policy | null, until = 130n, now = 100n): Policy =>
+    intendedPolicy(stated(until), record, from, at(now));
+  const untilOf = (policy: Policy): bigint | null => policy.previous && policy.previous.untilNs / SECOND;
+
+  test('is the previous one, whatever was in force', () => {
+    for (const inForce of [null, first(), intendedPolicy(intent(3), record, null, at(1n))])
+      expect(moved(inForce)).toMatchObject({ endpoint: two, previous: { ...one, untilNs: 130n * SECOND } });
+  });
+
+  test('or there is none, though one was in force', () => {
+    const policy = intendedPolicy(intent(2, { previous: null, graceSeconds: 60 }), record, first(), at(100n));
+    expect(policy.previous).toBeNull();
+    expect(
+      intendedPolicy(intent(2, { previous: null }), record, moved(first()), at(101n)).previous,
+    ).toBeNull();
+  });
+
+  test("of another network's policy in force nothing is left", () => {
+    const other = { ...record, network: 't/other' };
+    const policy = intendedPolicy(intent(2, { previous: null }), other, first(), at(100n));
+    expect(policy).toMatchObject({ endpoint: two, previous: null });
+  });
+
+  test('is not written again while it runs, nor once it is over', () => {
+    const policy = moved(first());
+    for (const second of [101n, 129n, 130n, 500n])
+      expect(intendedPolicy(stated(130n), record, policy, at(second))).toBe(policy);
+  });
+
+  test('a deadline that was computed anew, within a second of the one in force, is the same', () => {
+    const policy = moved(first());
+    const late = intent(2, { previous: { endpoint: one, untilNs: 130n * SECOND - 900_000_000n } });
+    expect(intendedPolicy(late, record, policy, at(110n))).toBe(policy);
+  });
+
+  test('ends sooner when that is stated, and never later than what is in force', () => {
+    const policy = moved(first());
+    expect(untilOf(intendedPolicy(stated(115n), record, policy, at(110n)))).toBe(115n);
+    // A wall clock was set back while no agent ran.
+    expect(intendedPolicy(stated(3000n), record, policy, at(110n))).toBe(policy);
+    expect(intendedPolicy(stated(3000n), record, policy, at(131n))).toBe(policy);
+  });
+
+  test('that is over already is none', () => {
+    expect(moved(first(), 100n).previous).toBeNull();
+  });
+
+  test('what is left of an earlier change bounds nothing: back and forth, each time with its own grace', () => {
+    const away = moved(first());
+    // The grace is over, and back again without one.
+    const back = intendedPolicy(intent(1, { previous: null }), record, away, at(200n));
+    expect(back.previous).toBeNull();
+    expect(untilOf(intendedPolicy(stated(330n), record, back, at(300n)))).toBe(330n);
+  });
+});

@@ -1,20 +1,39 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { parseAgentOptions, usageExitCode } from '../../../src/agent/options.ts';
 
-const parse = (...argv: string[]): unknown => parseAgentOptions(argv, '1.2.3', 'node-1');
+const AROUND = { version: '1.2.3', hostname: 'Node-1', env: {} };
+const parse = (...argv: string[]): unknown => parseAgentOptions(argv, AROUND);
 
 describe('the command line of vmnet-agent', () => {
   test('needs only the manifests folder', () => {
     expect(parse('--manifests', '/m')).toEqual({
-      manifests: '/m',
+      source: { kind: 'manifests', dir: '/m' },
       stateDir: '/var/lib/vmnetwork',
       runDir: '/run/vmnetwork',
       bpffs: '/sys/fs/bpf/vmnet',
       pool: '100.64.0.0/16',
-      nodeName: 'node-1',
+      nodeName: 'Node-1',
       logLevel: 'info',
       resyncSeconds: 30,
     });
+  });
+
+  test('or a way to the API server', () => {
+    expect(parse('--kubeconfig', '/k', '--context', 'c', '--namespace', 'n')).toMatchObject({
+      source: { kind: 'cluster', kubeconfig: '/k', context: 'c', namespace: 'n' },
+      // As the kubelet spells it.
+      nodeName: 'node-1',
+    });
+    expect(parse('--in-cluster')).toMatchObject({
+      source: { kind: 'cluster', kubeconfig: undefined, context: undefined, namespace: 'vmnetwork-system' },
+    });
+    expect(parse('--in-cluster', '--node-name', 'other')).toMatchObject({ nodeName: 'other' });
+    const env = { NODE_NAME: 'from-pod', POD_NAMESPACE: 'system', KUBECONFIG: '/not/asked' };
+    expect(parseAgentOptions(['--in-cluster'], { ...AROUND, env })).toMatchObject({
+      source: { namespace: 'system' },
+      nodeName: 'from-pod',
+    });
+    expect(() => parseAgentOptions([], { ...AROUND, env })).toThrow();
   });
 
   test.each([
@@ -28,6 +47,15 @@ describe('the command line of vmnet-agent', () => {
     [['--manifests', '/m', '--log-level', 'loud']],
     [['--manifests', '/m', '--surprise']],
     [['--manifests', '/m', 'extra']],
+    [['--manifests', '/m', '--kubeconfig', '/k']],
+    [['--manifests', '/m', '--in-cluster']],
+    [['--manifests', '/m', '--context', 'c']],
+    [['--manifests', '/m', '--namespace', 'n']],
+    [['--kubeconfig', '/k', '--in-cluster']],
+    [['--in-cluster', '--context', 'c']],
+    [['--context', 'c']],
+    [['--in-cluster', '--namespace', 'No Namespace']],
+    [['--in-cluster', '--node-name', 'No Node']],
   ])('%j is refused with exit code 2', (argv) => {
     const write = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
     let thrown: unknown;
@@ -46,7 +74,14 @@ describe('the command line of vmnet-agent', () => {
     expect(() => parse('--help')).toThrow();
     const help = write.mock.calls.map(([text]) => text).join('');
     write.mockRestore();
-    for (const word of ['--manifests <dir>', '--pool', 'SIGKILL', 'Exit codes:'])
+    for (const word of [
+      '--manifests <dir>',
+      '--kubeconfig <file>',
+      '--in-cluster',
+      '--pool',
+      'SIGKILL',
+      'Exit codes:',
+    ])
       expect(help).toContain(word);
   });
 

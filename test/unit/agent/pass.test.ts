@@ -257,8 +257,7 @@ describe('a pass', () => {
     const ports = host.ports();
     ensureClosedTap('vm-a', { ...PATHS, pool: '100.64.0.8/32' }, ports);
     const small = { ...ports, paths: { ...PATHS, pool: '100.64.0.8/32' } };
-    const { reconcile } = await import('../../../src/agent/attachment/pass.ts');
-    const result = await reconcile(TWO, host.memory, small);
+    const result = await host.pass(TWO, small);
     expect(forVm(result, 'vm-a').verified).toBe(true);
     expect(forVm(result, 'vm-b').error?.code).toBe('VMN_POOL_EXHAUSTED');
   });
@@ -332,9 +331,8 @@ describe('a pass', () => {
 
   test('a guest address outside of the pool of today is denied, not routed untranslated', async () => {
     await host.pass(ONE);
-    const { reconcile } = await import('../../../src/agent/attachment/pass.ts');
     const moved = { ...host.ports(), paths: { ...PATHS, pool: '100.99.0.0/24' } };
-    const result = forVm(await reconcile(ONE, host.memory, moved));
+    const result = forVm(await host.pass(ONE, moved));
     expect(result.desired).toMatchObject({
       want: 'deny',
       reason: expect.stringContaining('outside the pool'),

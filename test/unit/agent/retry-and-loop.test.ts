@@ -105,6 +105,18 @@ describe('the loop', () => {
     await poll('the retry', () => passes === 2, { deadlineMs: 2000 });
   });
 
+  test('says how long a pass is due or under way', async () => {
+    let end: () => void = () => undefined;
+    const loop = loopOf(() => new Promise<void>((resolve) => (end = resolve)), { resyncMs: 60_000 });
+    expect(loop.overdueMs).toBe(0);
+    loop.request();
+    await poll('a pass that does not end', () => loop.overdueMs >= 20);
+    end();
+    await poll('its end', () => loop.passes === 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(loop.overdueMs).toBe(0);
+  });
+
   test('stop waits for the pass that is under way and lets none follow', async () => {
     let ended = false;
     const loop = loopOf(async () => {

@@ -34,7 +34,7 @@ describe('the status', () => {
 
   async function statusOf(set: ManifestSet): Promise<AgentStatus> {
     const result = await host.pass(set);
-    return reportStatus(INFO, set, result, history, violations, '2026-01-31T12:00:01Z');
+    return reportStatus(INFO, result, history, violations, '2026-01-31T12:00:01Z');
   }
   const conditions = (network: NetworkStatus | undefined): Record<string, string> =>
     Object.fromEntries(

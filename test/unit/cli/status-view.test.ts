@@ -26,6 +26,11 @@ describe('statusText', () => {
       'No VMNetwork in /etc/vmnetwork: every VM here is denied.\n',
     );
     expect(statusText(seen(status({ networks: [] })), plain)).toMatch(/^No VMNetwork .*\n\nVM +NETWORK/);
+    const { agent } = status();
+    const inCluster = status({ agent: { ...agent, manifests: null }, networks: [], attachments: [] });
+    expect(statusText(seen(inCluster), plain)).toBe(
+      'No VMNetworkAttachment for this host in the cluster: every VM here is denied.\n',
+    );
     expect(statusText(seen(status({ attachments: [] })), plain)).toMatch(/^NETWORK .*\n.*\n$/);
     expect(kernelText([], plain)).toBe('No VM has a filter on this host.\n');
   });

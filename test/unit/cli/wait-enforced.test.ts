@@ -70,6 +70,15 @@ test.each([[[]], [[attachment({ network: null, state: 'Denied' })]]])(
   },
 );
 
+test('of a cluster it says where the wish has to come from', async () => {
+  const { agent } = status();
+  const inCluster = status({ agent: { ...agent, manifests: null }, attachments: [] });
+  expect(await waitEnforced('rental-7f3a', 0, answers(inCluster), never)).toMatchObject({
+    state: 'closed',
+    why: 'the cluster has no VMNetworkAttachment for VM rental-7f3a yet; apply its VMNetwork',
+  });
+});
+
 test('another VM that is enforced does not count', async () => {
   const other = status({ attachments: [attachment({ vm: 'other' })] });
   expect(await waitEnforced('rental-7f3a', 0, answers(other), never)).toMatchObject({ state: 'closed' });

@@ -4,6 +4,8 @@ import { RetryTable } from '../../../../src/agent/attachment/retry.ts';
 import type { AttachmentResult, RoundMemory } from '../../../../src/agent/attachment/rounds.ts';
 import type { Nft } from '../../../../src/agent/host/nft.ts';
 import type { ManifestSet } from '../../../../src/agent/source/manifest-set.ts';
+import { wantedOf } from '../../../../src/agent/source/manifest-source.ts';
+import type { HostView, Wanted } from '../../../../src/agent/source/wanted.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import type { OpenedUplinks } from '../../../../src/agent/wiring/opened-uplinks.ts';
 import type { AttachmentRecord, RecordState, RecordStore } from '../../../../src/agent/wiring/record.ts';
@@ -110,6 +112,14 @@ export class ModelHost {
   /** How often the state lock is held right now. */
   locked = 0;
   nowNs = 1_000_000_000_000n;
+  /** Says `nowNs`; its timers run when it is advanced itself. */
+  readonly clock = Object.assign(new FakeClock(), {
+    now: () => new Date(this.clock.nowMs()),
+    nowMs: () => Number(this.nowNs / 1_000_000n) + this.wallStepMs,
+    monotonicNs: () => this.nowNs,
+  });
+  /** How far somebody set the wall clock. */
+  wallStepMs = 0;
   memory: RoundMemory = freshMemory();
   #secrets = 0;
 
@@ -130,17 +140,19 @@ export class ModelHost {
       paths: PATHS,
       nodeName: 'node-1',
       newSecret: () => new Uint8Array(16).fill((this.#secrets += 1)),
-      clock: Object.assign(new FakeClock(), {
-        now: () => new Date(Number(this.nowNs / 1_000_000n)),
-        monotonicNs: () => this.nowNs,
-      }),
+      clock: this.clock,
       onChange: (what, on) => this.changes.push(`${what} ${on}`),
       onLastDetached: () => undefined,
     };
   }
 
-  pass(set: ManifestSet): Promise<PassResult> {
-    return reconcile(set, this.memory, this.ports());
+  pass(set: ManifestSet, ports = this.ports()): Promise<PassResult> {
+    return this.passFor((host) => wantedOf(set, host), ports);
+  }
+
+  /** The wishes of any source. */
+  passFor(askWishes: (host: HostView) => Wanted, ports = this.ports()): Promise<PassResult> {
+    return reconcile(askWishes, this.memory, ports);
   }
 
   /** The agent died: what it remembered is gone. */

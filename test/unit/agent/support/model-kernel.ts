@@ -8,6 +8,7 @@ import type {
 } from '../../../../src/agent/host/kernel.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import type { ErrorCode } from '../../../../src/lib/errors.ts';
+import type { CounterLine } from '../../../../src/native/counters.ts';
 import { policyHash } from '../../../../src/native/policy-abi.ts';
 
 // Long because it is one machine: links, programs, policies, routes and settings refer to each other throughout.
@@ -51,6 +52,7 @@ interface PinSet {
   staged: boolean;
   /** How often the VM reached its threshold of violations. */
   crossings: number;
+  counters?: CounterLine[];
 }
 
 type Side = 'from' | 'to';
@@ -342,6 +344,11 @@ export class ModelKernel implements Kernel {
     if (set === undefined)
       throw new VmnError('VMN_BPF_MAP', { attempted: 'read the violations', on: pinDir });
     return { crossings: BigInt(set.crossings) };
+  }
+
+  counters(pinDir: string): CounterLine[] {
+    this.step('VMN_BPF_MAP', 'read the counters');
+    return [...(this.pins.get(pinDir)?.counters ?? [])];
   }
 
   isReplacing(pinDir: string): boolean {

@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { release } from 'node:os';
+import { dirname } from 'node:path';
+import type { Problem } from '../../api/manifest.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { isVmnError } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import { connect } from '../../kube/transport/connect.ts';
+import { isBpffs } from '../../native/bpffs.ts';
+import { CLSACT, lack, NEEDED_FEATURES, TCX } from '../../native/kernel-feature.ts';
+import type { KernelFeature } from '../../native/kernel-feature.ts';
+import type { Kernel } from '../host/kernel.ts';
+import type { AgentOptions } from '../options.ts';
+import type { HostFacts } from '../status/cluster/node-report.ts';
+import { packetCounts } from '../status/cluster/packet-counts.ts';
+import type { PacketCounts } from '../status/cluster/packet-counts.ts';
+import { hostProblem } from '../status/problems.ts';
+import { checkpointOf, pinDirOf, sealingKeyOf } from '../wiring/paths.ts';
+import type { ProgramTags } from '../wiring/verify.ts';
+import { CheckpointFile } from './cluster/checkpoint-file.ts';
+import { ClusterSource } from './cluster/cluster-source.ts';
+import { SealedKeys } from './cluster/sealed-keys.ts';
+import { loadSealingKey } from './cluster/sealing-key.ts';
+import type { SealingKey } from './cluster/sealing-key.ts';
+import { ManifestSource } from './manifest-source.ts';
+import type { OpenSource } from './source.ts';
+
+export interface SourceMeans {
+  readonly version: string;
+  readonly programTags: ProgramTags;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * The source of the wishes that the command line names. Asks no server yet. Rejects with `ConnectionConfigError`; expects the
+ * state folder to be this process's own.
+ */
+export async function sourceOf(options: AgentOptions, means: SourceMeans): Promise<OpenSource> {
+  const { source } = options;
+  const checkpoint = new CheckpointFile(checkpointOf(options));
+  if (source.kind === 'manifests') {
+    // What a cluster once said must not come back when its server is away: something else is enforced from now on.
+    checkpoint.discard();
+    return (ports) => new ManifestSource(source.dir, ports);
+  }
+  const { kubeconfig, context, namespace } = source;
+  const { version, kernel, clock, log, programTags } = means;
+  const client = await connect({
+    ...(kubeconfig === undefined ? { inCluster: true } : { kubeconfig, context }),
+    userAgent: `vmnet-agent/${version}`,
+    // One for status, one for the sign of life, one for the node; watches are apart.
+    maxConnections: 4,
+    clock,
+  });
+  const { key, problems } = sealingKey(options);
+  return (ports) =>
+    new ClusterSource({
+      ...ports,
+      client,
+      nodeName: options.nodeName,
+      namespace,
+      checkpoint,
+      sealedKeys: new SealedKeys(key),
+      problems,
+      facts: hostFacts(version, programTags, key),
+      isBpffs: () => liesOnBpffs(options.bpffs),
+      counters: (tap) => countersOf(kernel, pinDirOf(options, tap)),
+      clock,
+      log,
+    });
+}
+
+/** Enforcing does not wait for a key. */
+function sealingKey(options: AgentOptions): { key: SealingKey | null; problems: Problem[] } {
+  try {
+    return { key: loadSealingKey(sealingKeyOf(options)), problems: [] };
+  } catch (error) {
+    if (!isVmnError(error)) throw error;
+    return { key: null, problems: [hostProblem({ on: 'sealing key', error })] };
+  }
+}
+
+function hostFacts(version: string, programTags: ProgramTags, key: SealingKey | null): HostFacts {
+  return {
+    platform: { os: 'Linux', architecture: ARCHITECTURES[process.arch] ?? process.arch, kernel: release() },
+    versions: { agent: version, program: programTags.fromVm },
+    features: {
+      btf: has(NEEDED_FEATURES.btf),
+      tcx: has(TCX),
+      clsact: has(CLSACT),
+      ringbuf: has(NEEDED_FEATURES.ringBuffer),
+      bpffs: true,
+    },
+    ...(key === null ? {} : { sealingKey: key.publicKey }),
+  };
+}
+
+/** The folder itself comes with the first pin, and goes with the last. */
+function liesOnBpffs(folder: string): boolean {
+  let path = folder;
+  while (!existsSync(path) && path !== dirname(path)) path = dirname(path);
+  return isBpffs(path);
+}
+
+/** As Kubernetes calls them. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64' };
+
+function has(feature: KernelFeature): boolean {
+  return lack(feature) === null;
+}
+
+function countersOf(kernel: Kernel, pinDir: string): PacketCounts | null {
+  try {
+    return packetCounts(kernel.counters(pinDir));
+  } catch (error) {
+    if (!isVmnError(error)) throw error;
+    return null;
+  }
+}

@@ -1,0 +1,45 @@
+import type { Problem } from '../../api/manifest.ts';
+import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
+import type { AttachmentIntent, NetworkPlan } from '../../controller/vmnetwork/plan.ts';
+
+/** What is wanted on this host at one moment. What is not named here is wanted by nobody. */
+export interface Wanted {
+  /** One for each VM that something names; without an intent the VM is denied, for the reason given. */
+  readonly attachments: readonly AttachmentIntent[];
+  /** The networks that are known, refused ones too. */
+  readonly networks: readonly DeclaredNetwork[];
+  /** Everything could be read. While false, nothing is torn down: what seems to be gone may only be illegible. */
+  readonly complete: boolean;
+  readonly problems: readonly Problem[];
+}
+
+/** A network as status shows it. */
+export interface DeclaredNetwork {
+  readonly plan: NetworkPlan;
+  /** Where it stands: a file of the manifests folder, or the object of the cluster that it is known by. */
+  readonly file: string;
+  /** Of its spec; undefined where nobody counts. */
+  readonly generation: number | undefined;
+  readonly spec: Pick<VmNetworkSpec, 'desiredState' | 'enforcement' | 'mode' | 'sampling'>;
+}
+
+/** What planning needs to know of the host, as seen at the beginning of a pass. */
+export interface HostView {
+  readonly nodeName: string;
+  /** The network (`namespace/name`) that each VM's policy came from last, by VM. */
+  readonly holders: ReadonlyMap<string, string>;
+  /** Every tap of ours by its name, with the card that its record tells; null: the record cannot be read, or is lost. */
+  readonly taps: ReadonlyMap<string, OwnCard | null>;
+  /** False: the records could not be listed, and a tap that is not in `taps` may be there all the same. */
+  readonly complete: boolean;
+  /** CLOCK_MONOTONIC. */
+  readonly nowNs: bigint;
+  /** Wall clock. */
+  readonly nowMs: number;
+}
+
+export interface OwnCard {
+  readonly vm: string;
+  readonly mac: string;
+  readonly guestAddress: string;
+}

@@ -1,0 +1,81 @@
+import type { VmNetworkAttachmentStatus } from '../../../api/v1alpha1/index.ts';
+import type { PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
+import type { JudgedAttachment } from '../../source/cluster/judge.ts';
+import { attachmentConditions, readBackOf } from './attachment-conditions.ts';
+import type { CardOutcome } from './attachment-conditions.ts';
+
+/** What is to be said of an attachment, but for what takes time into account; see attachment-write.ts. */
+export interface AttachmentReport extends Pick<
+  VmNetworkAttachmentStatus,
+  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds'
+> {
+  readonly observedGeneration: number;
+  readonly conditions: readonly PlannedCondition[];
+}
+
+/**
+ * The status of one attachment after a pass. Pure.
+ *
+ * @param outcome null: the pass had nothing of the card
+ * @param sealedFault why its pre-shared key cannot be had; null: it can, or there is none
+ */
+export function attachmentReport(
+  judged: JudgedAttachment,
+  outcome: CardOutcome | null,
+  sealedFault: string | null,
+): AttachmentReport {
+  const { attachment } = judged;
+  const conditions = attachmentConditions(judged, outcome);
+  // Nothing else is said of guests: this version provisions none.
+  if (sealedFault !== null && !attachment.deleting) {
+    conditions.push({
+      type: 'GuestProvisioned',
+      status: 'False',
+      reason: 'InvalidSecret',
+      message: sealedFault,
+    });
+  }
+  return { observedGeneration: attachment.generation, conditions, ...cardReport(judged, outcome) };
+}
+
+/** A pass failed as a whole: what was enforced before is not known to be any more. */
+export function unverifiedReport(report: AttachmentReport, message: string): AttachmentReport {
+  const { enforced: _before, ...rest } = report;
+  const conditions = report.conditions.map((condition): PlannedCondition => {
+    if (condition.type !== 'Enforced') return condition;
+    return { type: 'Enforced', status: 'Unknown', reason: 'Pending', message: `not verified: ${message}` };
+  });
+  return { ...rest, conditions };
+}
+
+function cardReport(
+  judged: JudgedAttachment,
+  outcome: CardOutcome | null,
+): Omit<AttachmentReport, 'conditions' | 'observedGeneration'> {
+  const link = outcome?.result.observed?.link ?? null;
+  if (outcome === null || link === null) return {};
+  const { seen } = outcome;
+  return {
+    engine: seen.engine,
+    interface: { name: link.name, ifindex: link.ifindex },
+    // A tap of ours is closed before anybody can open it.
+    exposureMilliseconds: 0,
+    ...enforcedOf(judged, readBackOf(judged, outcome)),
+  };
+}
+
+function enforcedOf({ attachment: { spec } }: JudgedAttachment, proof: CardOutcome | null) {
+  const found = proof?.seen.enforced ?? null;
+  if (spec === null || found === null) return {};
+  const { programTag, linkId, verifiedAt } = found;
+  return {
+    enforced: {
+      policyHash: spec.hash,
+      policyGeneration: spec.policyGeneration,
+      programTag: programTag.fromVm,
+      // clsact has no links.
+      ...(linkId.fromVm === 0 ? {} : { linkId: linkId.fromVm }),
+      verifiedAt,
+    },
+  };
+}

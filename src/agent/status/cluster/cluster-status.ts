@@ -1,0 +1,142 @@
+import type { KubeClient } from '../../../kube/client.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import type { Logger } from '../../../lib/log.ts';
+import type { FilterEvent } from '../../../native/filter-engine.ts';
+import type { PassResult } from '../../attachment/pass.ts';
+import type { VmDirectory } from '../../discovery/directory.ts';
+import type { JudgedAttachment } from '../../source/cluster/judge.ts';
+import type { AttachmentObject } from '../../source/cluster/kinds.ts';
+import type { SealedKeys } from '../../source/cluster/sealed-keys.ts';
+import type { AgentStatus } from '../status.ts';
+import { AttachmentPublisher } from './attachment-publisher.ts';
+import { attachmentReport, unverifiedReport } from './attachment-report.ts';
+import type { AttachmentReport } from './attachment-report.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { NodePublisher } from './node-publisher.ts';
+import { nodeReport } from './node-report.ts';
+import type { HostFacts } from './node-report.ts';
+import type { PacketCounts } from './packet-counts.ts';
+import { ViolationTuples } from './violation-tuples.ts';
+
+export interface ClusterStatusPorts {
+  readonly client: KubeClient;
+  readonly nodeName: string;
+  readonly namespace: string;
+  readonly facts: HostFacts;
+  readonly isBpffs: () => boolean;
+  readonly vms: VmDirectory;
+  readonly sealedKeys: SealedKeys;
+  readonly present: (key: string) => AttachmentObject | undefined;
+  readonly counters: (tap: string) => PacketCounts | null;
+  /** See SourcePorts. */
+  readonly overdueMs: () => number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A pass takes milliseconds, at worst the time limits of what it calls. One that is late by this much does not come. */
+const STALLED_MS = 30_000;
+
+type Reports = ReadonlyMap<string, { readonly uid: string; readonly report: AttachmentReport }>;
+
+/** Says to the cluster what this host does: statuses of attachments, its VMNetworkNode, and that it lives. */
+export class ClusterStatus {
+  readonly #ports: ClusterStatusPorts;
+  readonly #attachments: AttachmentPublisher;
+  readonly #node: NodePublisher;
+  readonly #heartbeat: Heartbeat;
+  readonly #tuples = new ViolationTuples();
+  #reports: Reports = new Map();
+  /** Tap and VM of each attachment that has a card here. */
+  #cards: ReadonlyMap<string, { readonly tap: string; readonly vm: string }> = new Map();
+  #problems: readonly string[] = [];
+  #passed = false;
+
+  constructor(ports: ClusterStatusPorts) {
+    this.#ports = ports;
+    this.#attachments = new AttachmentPublisher({
+      ...ports,
+      counters: (key) => this.#ofCard(key, ({ tap }) => ports.counters(tap)),
+      violations: (key) => this.#ofCard(key, ({ vm }) => this.#tuples.of(vm)) ?? [],
+    });
+    this.#node = new NodePublisher(ports);
+    this.#heartbeat = new Heartbeat({ ...ports, ailment: () => this.#ailment() });
+  }
+
+  /** Several signs of life in a row were not taken. */
+  get isUnheard(): boolean {
+    return this.#heartbeat.failures > 1;
+  }
+
+  /** Until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#ports.vms.onChange(() => this.#offerNode(null));
+    await Promise.all([this.#attachments.run(signal), this.#node.run(signal), this.#heartbeat.run(signal)]);
+  }
+
+  /** @param asked what the pass was asked for, judged */
+  passed(asked: readonly JudgedAttachment[], status: AgentStatus, result: PassResult): void {
+    const results = new Map(result.attachments.map((one) => [one.tap, one]));
+    const seen = new Map(status.attachments.map((one) => [one.tap, one]));
+    const reports = new Map<string, { uid: string; report: AttachmentReport }>();
+    const cards = new Map<string, { tap: string; vm: string }>();
+    for (const judged of asked) {
+      const { attachment, place } = judged;
+      const tap = place.at === 'tap' ? place.tap : '';
+      const found = { result: results.get(tap), seen: seen.get(tap) };
+      const outcome = found.result && found.seen ? { result: found.result, seen: found.seen } : null;
+      const report = attachmentReport(judged, outcome, this.#ports.sealedKeys.faultOf(attachment));
+      reports.set(attachment.key, { uid: attachment.uid, report });
+      if (outcome !== null) cards.set(attachment.key, { tap, vm: outcome.seen.vm });
+    }
+    this.#reports = reports;
+    this.#cards = cards;
+    this.#tuples.keepOnly(new Set(status.attachments.map(({ vm }) => vm)));
+    this.#attachments.offer(reports);
+    this.#problems = result.problems.map(({ on, error }) => `${on}: ${error.message}`);
+    this.#passed = true;
+    this.#heartbeat.nudge();
+    this.#offerNode(null);
+  }
+
+  /** A pass failed as a whole. */
+  failed(message: string): void {
+    if (!this.#passed) return;
+    const unverified = [...this.#reports].map(
+      ([key, { uid, report }]) => [key, { uid, report: unverifiedReport(report, message) }] as const,
+    );
+    this.#attachments.offer(new Map(unverified));
+    this.#offerNode(message);
+  }
+
+  /** A frame of this VM broke a rule, now. */
+  violated(vm: string, event: FilterEvent): void {
+    this.#tuples.note(vm, event, this.#ports.clock.now().toISOString());
+    for (const [key, card] of this.#cards) if (card.vm === vm) this.#attachments.look(key);
+  }
+
+  /** Somebody wrote an attachment, perhaps we. */
+  written(key: string): void {
+    this.#attachments.look(key);
+  }
+
+  #offerNode(failure: string | null): void {
+    if (!this.#passed) return;
+    const { facts, isBpffs, vms } = this.#ports;
+    const features = { ...NO_FEATURES, ...facts.features, bpffs: isBpffs() };
+    const reported = vms.list().map((vm) => vm.reported);
+    this.#node.offer(nodeReport({ ...facts, features }, reported, failure, this.#problems));
+  }
+
+  #ofCard<T>(key: string, read: (card: { readonly tap: string; readonly vm: string }) => T): T | null {
+    const card = this.#cards.get(key);
+    return card === undefined ? null : read(card);
+  }
+
+  #ailment(): string | null {
+    if (!this.#passed) return 'no pass has ended yet since the API server told what is wanted';
+    return this.#ports.overdueMs() > STALLED_MS ? 'passes stand still' : null;
+  }
+}
+
+const NO_FEATURES = { btf: false, tcx: false, clsact: false, ringbuf: false, bpffs: false };
