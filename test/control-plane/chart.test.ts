@@ -61,6 +61,7 @@ describe('what is rendered', () => {
     const policies = [
       'class-limits',
       'class-use',
+      'metadata',
       'node-events',
       'node-leases',
       'node-objects',

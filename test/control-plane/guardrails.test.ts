@@ -226,6 +226,14 @@ describe('which class', () => {
     expect(await verdict(admin, dry(create(NETWORKS, body)))).toBe('accepted');
   });
 
+  test('whoever may not use a class hears nothing of what it forbids', async () => {
+    await guarded.cluster.apply([networkClass('hidden', { allowedModes: ['Sampled'] })]);
+    const ask = dry(create(NETWORKS, network('rental', { className: 'hidden' })));
+    await poll('the class to be known', async () => (await verdict(admin, ask)) !== 'accepted');
+    expect(await verdict(admin, ask)).toContain('refused by vmnetwork-class-limits: spec.mode');
+    expect(await verdict(tenant, ask)).toContain('refused by vmnetwork-class-use: spec.className');
+  });
+
   test('a class takes the right to use it, also for who changes what is there', async () => {
     await admin.must('POST', NETWORKS, network('of-loose', { className: 'loose' }));
     const words =
@@ -378,6 +386,16 @@ describe('what only the controller and the agents write', () => {
     expect(await verdict(admin, dry(request()))).toBe('accepted');
   });
 
+  test('an attachment is deleted by nobody but the controller, garbage collection and an administrator', async () => {
+    expect(await verdict(owner, dry(remove(bound)))).toBe(
+      'refused by vmnetwork-writers: VMNetworkAttachments are deleted by the controller only. To close the VM set ' +
+        'desiredState: Quarantined in its VMNetwork, to give it up delete the VMNetwork.',
+    );
+    expect(await verdict(owner, dry(remove(ATTACHMENTS)))).toMatch(/^refused by vmnetwork-writers/);
+    for (const caller of [controller, admin])
+      expect(await verdict(caller, dry(remove(bound)))).toBe('accepted');
+  });
+
   test('the finalizer of a network that is being deleted goes by the controller', async () => {
     const path = `${NETWORKS}/going`;
     await owner.must('POST', NETWORKS, network('going', { className: 'tight' }));
@@ -429,9 +447,77 @@ describe('what only the controller and the agents write', () => {
         dry(merge(bound, { metadata: { ownerReferences: null, labels: { a: 'b' } } })),
       ),
     ).toBe('accepted');
+    expect(await verdict(collector, dry(remove(bound)))).toBe('accepted');
     for (const change of [{ metadata: { finalizers: null } }, { spec: { policyGeneration: 2 } }]) {
       expect(await verdict(collector, dry(merge(bound, change)))).toMatch(/^refused by vmnetwork-writers/);
     }
+  });
+});
+
+describe('what stands beside the spec of a network is bounded', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => index);
+  const notes = (bytes: number) => ({ annotations: { note: 'x'.repeat(bytes - 'note'.length) } });
+  const finalizers = (count: number) => ({ finalizers: many(count).map((one) => `tenant.example/f${one}`) });
+  const labels = (count: number) => ({
+    labels: Object.fromEntries(many(count).map((one) => [`l${one}`, 'x'])),
+  });
+  const owners = (count: number, uid = 'u') => ({
+    ownerReferences: many(count).map((one) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name: `o${one}`,
+      uid,
+    })),
+  });
+
+  test.each<[string, Spec, Spec]>([
+    ['annotations', notes(65_536), notes(65_537)],
+    ['finalizers', finalizers(16), finalizers(17)],
+    ['labels', labels(64), labels(65)],
+    ['ownerReferences', owners(16), owners(17)],
+    ['ownerReferences', owners(1, 'u'.repeat(128)), owners(1, 'u'.repeat(129))],
+  ])('%s: at the bound and beyond', async (field, within, beyond) => {
+    const of = (metadata: Spec) => {
+      const object = network('wide') as { metadata: Spec };
+      return create(NETWORKS, { ...object, metadata: { ...object.metadata, ...metadata } });
+    };
+    expect(await verdict(tenant, dry(of(within)))).toBe('accepted');
+    const refused = await verdict(tenant, dry(of(beyond)));
+    expect(refused).toContain(`refused by vmnetwork-metadata: metadata.${field}: must be at most`);
+    await owner.must('POST', NETWORKS, network('ordinary-too'));
+    const grown = await verdict(tenant, dry(merge(`${NETWORKS}/ordinary-too`, { metadata: beyond })));
+    expect(grown).toContain('refused by vmnetwork-metadata');
+    await send(admin, remove(`${NETWORKS}/ordinary-too`));
+  });
+
+  test('what is larger already is stopped, shrunk and deleted all the same', async () => {
+    const path = `${NETWORKS}/grown`;
+    const policy = 'vmnetwork-metadata';
+    const binding = `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/${policy}`;
+    const { body } = await send(admin, get(binding));
+    await send(admin, remove(binding));
+    const fat = { ...notes(100_000), ...finalizers(20), ...labels(70), ...owners(20) };
+    const object = network('grown') as { metadata: Spec };
+    const asked = (name: string) =>
+      create(NETWORKS, { ...object, metadata: { ...object.metadata, ...fat, name } });
+    await poll(
+      'the policy to let go',
+      async () => (await verdict(owner, dry(asked('grown')))) === 'accepted',
+    );
+    await send(owner, asked('grown'));
+    const { metadata: _old, ...kept } = body as { metadata: unknown } & Record<string, unknown>;
+    await admin.must('POST', binding.slice(0, binding.lastIndexOf('/')), {
+      ...kept,
+      metadata: { name: policy },
+    });
+    await poll('the policy to hold again', async () =>
+      (await verdict(owner, dry(asked('grown-too')))).startsWith('refused by vmnetwork-metadata'),
+    );
+    expect(await verdict(tenant, merge(path, { spec: { desiredState: 'Quarantined' } }))).toBe('accepted');
+    expect(await verdict(tenant, dry(merge(path, { metadata: { ...finalizers(19) } })))).toBe('accepted');
+    expect(await verdict(tenant, dry(merge(path, { metadata: notes(100_001) })))).toMatch(/^refused/);
+    expect(await verdict(tenant, merge(path, { metadata: { finalizers: null } }))).toBe('accepted');
+    expect(await verdict(tenant, remove(path))).toBe('accepted');
   });
 });
 

@@ -8,8 +8,11 @@ import { within } from './patience.ts';
 import { NO_SECRET } from './secret-state.ts';
 import type { SecretState } from './secret-state.ts';
 
-/** How long an answer is good for. Secrets are not watched: that would need the right to list them all. */
-const GOOD_FOR_MS = 600_000;
+/**
+ * How long an answer is good for. Secrets are not watched: that would need the right to list them all. Ten a second are
+ * looked at, however many there are, up to the longest.
+ */
+const GOOD_FOR_MS = { least: 60_000, each: 100, most: 600_000 };
 const BAD_FOR_MS = 60_000;
 /** A server that fails at one Secret (its key store is away, perhaps) is not asked for others meanwhile: workers would wait in vain. */
 const PAUSE_MS = 5_000;
@@ -70,11 +73,16 @@ export class KnownSecrets {
     const look = isPaused
       ? unanswered(fieldOf(object, reference), before)
       : await this.#read(object, reference, before, signal);
-    const goodForMs = look.key === null ? BAD_FOR_MS : GOOD_FOR_MS;
+    const goodForMs = look.key === null ? BAD_FOR_MS : this.#goodForMs();
     const untilMs = isPaused ? this.#pausedUntilMs : this.#clock.monotonicMs() + goodForMs;
     const { generation } = object.metadata;
     this.#known.set(network, { reference: nameOf(reference), generation, state: look.state, untilMs });
     return look;
+  }
+
+  #goodForMs(): number {
+    const { least, each, most } = GOOD_FOR_MS;
+    return Math.min(Math.max(least, this.#known.size * each), most);
   }
 
   /** Time until the network's Secret is to be looked at again, or null if it names none. */
