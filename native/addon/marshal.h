@@ -73,6 +73,7 @@ Napi::String mac_text(Napi::Env env, const uint8_t mac[6]);
 /* One of these for each file of the addon. */
 void export_filter(Napi::Env env, Napi::Object exports);
 void export_test_run(Napi::Env env, Napi::Object exports);
+void export_foreign(Napi::Env env, Napi::Object exports);
 void export_verdict(Napi::Env env, Napi::Object exports);
 void export_tap(Napi::Env env, Napi::Object exports);
 void export_rtnetlink(Napi::Env env, Napi::Object exports);

@@ -7,6 +7,7 @@
 extern "C" {
 #include "link.h"
 #include "neighbour.h"
+#include "netns.h"
 #include "route.h"
 }
 
@@ -54,6 +55,23 @@ Napi::Value links(const Napi::CallbackInfo &info)
 	Failure failure;
 
 	failure.check(info.Env(), vmn_links(&list.elements, &list.count, failure.get()));
+	return list.map(info.Env(), link_of);
+}
+
+int read_links(void *context, vmn_failure *failure)
+{
+	List<vmn_link> *list = static_cast<List<vmn_link> *>(context);
+
+	return vmn_links(&list->elements, &list->count, failure);
+}
+
+/* (netns descriptor) */
+Napi::Value links_in(const Napi::CallbackInfo &info)
+{
+	List<vmn_link> list;
+	Failure failure;
+
+	failure.check(info.Env(), vmn_netns_do(static_cast<int>(u32(info, 0)), read_links, &list, failure.get()));
 	return list.map(info.Env(), link_of);
 }
 
@@ -209,6 +227,7 @@ void delete_neighbour(const Napi::CallbackInfo &info)
 void export_rtnetlink(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("links", Napi::Function::New(env, links));
+	exports.Set("linksIn", Napi::Function::New(env, links_in));
 	exports.Set("linkByName", Napi::Function::New(env, link_by_name));
 	exports.Set("setLink", Napi::Function::New(env, set_link));
 	exports.Set("deleteLink", Napi::Function::New(env, delete_link));

@@ -9,6 +9,7 @@
 extern "C" {
 #include "events.h"
 #include "netlink_watch.h"
+#include "netns.h"
 }
 
 namespace vmn {
@@ -80,7 +81,13 @@ public:
 	{
 		Failure failure;
 
-		fd_ = failure.check(env, subscribe(failure.get()));
+		return adopt(failure.check(env, subscribe(failure.get())));
+	}
+
+	/* Watches a socket, which it owns from now on. */
+	Napi::Value adopt(int fd)
+	{
+		fd_ = fd;
 		try {
 			return open(fd_);
 		} catch (...) {
@@ -123,6 +130,27 @@ Napi::Value watch_links(const Napi::CallbackInfo &info)
 	return std::make_shared<NetlinkWatch>(function(info, 0), "vmnetwork:links")->start(info.Env(), vmn_link_watch_open);
 }
 
+int subscribe_to_links(void *context, vmn_failure *failure)
+{
+	int fd = vmn_bare_link_watch_open(failure);
+
+	*static_cast<int *>(context) = fd;
+	return fd < 0 ? -1 : 0;
+}
+
+/* (netns descriptor | null: this one, () => void) */
+Napi::Value watch_links_in(const Napi::CallbackInfo &info)
+{
+	auto watch = std::make_shared<NetlinkWatch>(function(info, 1), "vmnetwork:links");
+	Failure failure;
+	int fd = -1;
+
+	if (info[0].IsNull())
+		return watch->start(info.Env(), vmn_bare_link_watch_open);
+	failure.check(info.Env(), vmn_netns_do(static_cast<int>(u32(info, 0)), subscribe_to_links, &fd, failure.get()));
+	return watch->adopt(fd);
+}
+
 /* (() => void) */
 Napi::Value watch_nftables(const Napi::CallbackInfo &info)
 {
@@ -137,6 +165,7 @@ void export_watch(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("openEvents", Napi::Function::New(env, open_events));
 	exports.Set("watchLinks", Napi::Function::New(env, watch_links));
+	exports.Set("watchLinksIn", Napi::Function::New(env, watch_links_in));
 	exports.Set("watchNftables", Napi::Function::New(env, watch_nftables));
 }
 

@@ -31,6 +31,11 @@ int vmn_link_watch_open(struct vmn_failure *failure)
 	return open_watch(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE, "watch interfaces", failure);
 }
 
+int vmn_bare_link_watch_open(struct vmn_failure *failure)
+{
+	return open_watch(NETLINK_ROUTE, RTMGRP_LINK, "watch interfaces", failure);
+}
+
 int vmn_nftables_watch_open(struct vmn_failure *failure)
 {
 	/* The address takes groups as bits, the header numbers them from 1. */

@@ -8,6 +8,9 @@
 /* Links and IPv4 routes. */
 int vmn_link_watch_open(struct vmn_failure *failure);
 
+/* Links alone. */
+int vmn_bare_link_watch_open(struct vmn_failure *failure);
+
 /* The nftables rule set: tables, chains, rules, sets. */
 int vmn_nftables_watch_open(struct vmn_failure *failure);
 

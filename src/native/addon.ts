@@ -97,6 +97,19 @@ export interface NativeNeighbour {
   permanent: boolean;
 }
 
+export interface NativeTunFile {
+  fd: number;
+  kind: 'tap' | 'tun' | 'macvtap';
+  name: string;
+  netns: number;
+}
+
+export interface NativeUnixSocket {
+  path: string;
+  listening: boolean;
+  peerPid: number;
+}
+
 export interface Closable {
   close(): void;
 }
@@ -146,6 +159,7 @@ export interface NativeAddon {
   openTap(name: string, vnetHeader: boolean, offloads: number): { fd: number; ifindex: number };
 
   links(): NativeLink[];
+  linksIn(netns: number): NativeLink[];
   linkByName(name: string): NativeLink;
   setLink(ifindex: number, mac: string | null, alias: string | null, mtu: number, up: boolean | null): void;
   deleteLink(ifindex: number): void;
@@ -163,6 +177,12 @@ export interface NativeAddon {
   setNeighbour(ifindex: number, address: string, mac: string): void;
   deleteNeighbour(ifindex: number, address: string): void;
 
+  /** `fds` null: all. */
+  tunFiles(pid: number, fds: Int32Array | null): NativeTunFile[];
+  tunNetns(pid: number, fd: number): number;
+  unixSockets(pid: number): NativeUnixSocket[];
+  watchProcessEnd(pid: number, onEnd: () => void): Closable;
+
   setNetns(path: string): void;
   lockFile(path: string, wait: boolean): number;
   mountBpffs(path: string): void;
@@ -176,6 +196,7 @@ export interface NativeAddon {
 
   openEvents(path: string, onEvent: (bytes: Uint8Array) => void): Closable;
   watchLinks(onChange: () => void): Closable;
+  watchLinksIn(netns: number | null, onChange: () => void): Closable;
   watchNftables(onChange: () => void): Closable;
 }
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work in another network namespace than the caller's. */
+#ifndef VMN_NETNS_H
+#define VMN_NETNS_H
+
+#include "failure.h"
+
+/* Returns -1 and fills `failure` when it fails. */
+typedef int (*vmn_netns_work)(void *context, struct vmn_failure *failure);
+
+/*
+ * Does `work` in the namespace behind the descriptor `netns`, and returns what it returns. It is done on a thread of its
+ * own, which ends there: the caller's never leaves its namespace, so there is no way back that could fail. Sockets that
+ * `work` opens stay in that namespace for as long as they live, and keep it alive. Needs CAP_SYS_ADMIN.
+ */
+int vmn_netns_do(int netns, vmn_netns_work work, void *context, struct vmn_failure *failure);
+
+#endif

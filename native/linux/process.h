@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Another process, and its descriptors. */
+#ifndef VMN_PROCESS_H
+#define VMN_PROCESS_H
+
+#include <dirent.h>
+
+#include "failure.h"
+
+/* A descriptor of the process (pidfd), which becomes readable when that ends. The caller closes it. */
+int vmn_process_open(int pid, struct vmn_failure *failure);
+
+/* A second descriptor of what is behind the process's descriptor `fd` (Linux 5.6); -1 and errno when it cannot be had. */
+int vmn_process_borrow(int pidfd, int fd);
+
+/* Its descriptors, to be gone through by readdir(). */
+struct vmn_process {
+	int pidfd;
+	DIR *descriptors;
+};
+int vmn_process_look(int pid, struct vmn_process *process, struct vmn_failure *failure);
+void vmn_process_leave(struct vmn_process *process);
+
+#endif

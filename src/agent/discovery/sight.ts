@@ -1,0 +1,210 @@
+import type { Clock } from '../../lib/clock.ts';
+import { isVmnError } from '../../lib/errors.ts';
+import { type Holder, Holders } from './holders.ts';
+import type { Closable, Link, Machine, NamedNetns, NetnsOrigin, TunFile } from './machine.ts';
+import { Namespaces } from './namespaces.ts';
+import { ProcessTable, type VmProcess } from './processes.ts';
+import { type HeldTap, isOurs, tapKey, type TapKey, tapsOf } from './taps.ts';
+
+/** A VM's process and the taps that it holds. */
+export interface SeenVm {
+  readonly process: VmProcess;
+  readonly taps: readonly HeldTap[];
+  /** Why its taps could not be read; null: they were. */
+  readonly illegible: string | null;
+}
+
+/** Something else that holds taps, for long enough to be their owner. */
+export interface Stranger {
+  readonly holder: Holder;
+  readonly taps: readonly HeldTap[];
+}
+
+export interface Seen {
+  readonly vms: readonly SeenVm[];
+  readonly strangers: readonly Stranger[];
+  /** What could not be seen; each a sentence. */
+  readonly problems: readonly string[];
+}
+
+/** What the kernel shows of VMs: their processes, their taps, where those are. Reads, and changes nothing. */
+export class Sight {
+  readonly #machine: Machine;
+  readonly #processes: ProcessTable;
+  readonly #namespaces: Namespaces;
+  readonly #holders: Holders;
+  readonly #onEvent: () => void;
+  #names: Closable | null = null;
+  #named: readonly NamedNetns[] = [];
+  /** By pid: the descriptors of taps, as they were when all descriptors were last looked at. */
+  readonly #fds = new Map<number, { readonly startTicks: string; readonly fds: readonly number[] }>();
+  /** Namespaces without a name in which somebody holds a tap, who is no VM that is known. */
+  #hidden: ReadonlyMap<number, NetnsOrigin> = new Map();
+  #namesChanged = true;
+
+  /** `onEvent`: something changed, look again. */
+  constructor(machine: Machine, clock: Clock, onEvent: () => void) {
+    this.#machine = machine;
+    this.#onEvent = onEvent;
+    this.#processes = new ProcessTable(machine, onEvent);
+    this.#namespaces = new Namespaces(machine, onEvent);
+    this.#holders = new Holders(machine, clock, () => this.#processes.others(), onEvent);
+  }
+
+  /** `thorough`: nothing that was seen before is relied on. */
+  look(thorough: boolean): Seen {
+    if (thorough) this.#startAnew();
+    if (this.#namesChanged) {
+      this.#namesChanged = false;
+      this.#named = this.#machine.namedNetns();
+    }
+    let view = this.#view(thorough);
+    if (thorough && this.#findHidden()) view = this.#view(false);
+    // A process may have become QEMU since it was looked at.
+    if (!thorough && this.#hasOpenQuestions(view)) view = this.#view(true);
+    const strange = this.#strangeTaps(view);
+    const settled = view.strangers.filter(({ holder }) => this.#holders.isSettled(holder));
+    const unsettled = view.strangers.filter((stranger) => !settled.includes(stranger));
+    this.#holders.lookFor([...strange.keys()], keysOf(unsettled), thorough);
+    return {
+      vms: view.vms,
+      strangers: settled.flatMap(({ holder, taps }) => {
+        // Those that we made are known by their records, whoever holds them.
+        const others = taps.filter(({ ours }) => !ours);
+        return others.length === 0 ? [] : [{ holder, taps: others }];
+      }),
+      problems: [...this.#namespaces.problems(), ...this.#unseen(strange)],
+    };
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#names?.close();
+    this.#names = null;
+    this.#holders.close();
+    this.#processes.close();
+    this.#namespaces.close();
+  }
+
+  #startAnew(): void {
+    this.#namespaces.spoil();
+    this.#namesChanged = true;
+    // A folder of names that was not there before is watched from now on.
+    this.#names?.close();
+    this.#names = this.#machine.watchNamedNetns(() => {
+      this.#namesChanged = true;
+      this.#onEvent();
+    });
+  }
+
+  #view(thorough: boolean): View {
+    this.#processes.refresh(thorough);
+    const vms = this.#processes.all().map((process) => ({ process, ...this.#filesOf(process, thorough) }));
+    const pids = new Set(vms.map(({ process }) => process.pid));
+    for (const pid of this.#fds.keys()) if (!pids.has(pid)) this.#fds.delete(pid);
+    const holders = this.#holders.all((pid) => pids.has(pid));
+    this.#namespaces.keep(this.#wanted(vms, holders));
+    this.#namespaces.refresh();
+    if (this.#forgetEmpty()) this.#namespaces.keep(this.#wanted(vms, holders));
+    return {
+      vms: vms.map(({ process, files, illegible }) => {
+        return { process, illegible, taps: tapsOf(process.netns, files, this.#namespaces) };
+      }),
+      strangers: holders.map((holder) => ({ holder, taps: tapsOf(null, holder.files, this.#namespaces) })),
+    };
+  }
+
+  /**
+   * What a process holds. A process that took another tap since all of its descriptors were looked at leaves a tap whose
+   * holder is not known, and that leads to a thorough look.
+   */
+  #filesOf(
+    { pid, startTicks }: VmProcess,
+    thorough: boolean,
+  ): { files: readonly TunFile[]; illegible: string | null } {
+    const known = this.#fds.get(pid);
+    const isKnown = !thorough && known?.startTicks === startTicks;
+    try {
+      const files = this.#machine.tunFiles(pid, isKnown ? known.fds : undefined);
+      if (!isKnown) this.#fds.set(pid, { startTicks, fds: files.map(({ fd }) => fd) });
+      return { files, illegible: null };
+    } catch (error) {
+      if (!isVmnError(error)) throw error;
+      this.#fds.delete(pid);
+      // Or it has ended: the next look knows.
+      return { files: [], illegible: error.code === 'VMN_CAPABILITY' ? error.remedy : null };
+    }
+  }
+
+  /** The network namespaces to be watched, each with a way to it. */
+  #wanted(
+    vms: readonly { readonly process: VmProcess; readonly files: readonly TunFile[] }[],
+    holders: readonly Holder[],
+  ): Map<number, NetnsOrigin> {
+    const wanted = new Map<number, NetnsOrigin>();
+    const want = (inode: number | null, origin: NetnsOrigin): void => {
+      if (inode !== null && inode !== 0 && !wanted.has(inode)) wanted.set(inode, origin);
+    };
+    for (const { inode, path } of this.#named) want(inode, { path });
+    for (const [inode, origin] of this.#hidden) want(inode, origin);
+    for (const { process, files } of vms) {
+      want(process.netns, { pid: process.pid });
+      for (const { netns, fd } of files) want(netns, { pid: process.pid, fd });
+    }
+    for (const { pid, files } of holders) for (const { netns, fd } of files) want(netns, { pid, fd });
+    return wanted;
+  }
+
+  /** Looks into namespaces that have no name and no VM; whether there is one to be watched. */
+  #findHidden(): boolean {
+    const looked = new Set<number>();
+    const hidden = new Map(this.#hidden);
+    for (const pid of this.#processes.others()) {
+      const inode = this.#machine.netnsOf(pid);
+      if (inode === null || looked.has(inode) || this.#namespaces.has(inode)) continue;
+      looked.add(inode);
+      if (this.#namespaces.hasHeldTaps({ pid })) hidden.set(inode, { pid });
+    }
+    const found = hidden.size > this.#hidden.size;
+    this.#hidden = hidden;
+    return found;
+  }
+
+  /** Whether there were hidden ones in which nobody holds a tap any more: they are let go. */
+  #forgetEmpty(): boolean {
+    const before = this.#hidden.size;
+    if (before === 0) return false;
+    const held = new Set(this.#namespaces.heldTaps().map(({ netns }) => netns));
+    this.#hidden = new Map([...this.#hidden].filter(([inode]) => held.has(inode)));
+    return this.#hidden.size < before;
+  }
+
+  /** Held taps whose holder is neither a VM nor a stranger that is known. */
+  #strangeTaps({ vms, strangers }: View): Map<TapKey, Link> {
+    const known = new Set([...keysOf(vms), ...keysOf(strangers)]);
+    const held = this.#namespaces
+      .heldTaps()
+      .map(({ netns, link }): [TapKey, Link] => [tapKey(netns, link.ifindex), link]);
+    return new Map(held.filter(([key]) => !known.has(key)));
+  }
+
+  /** Whether there are strange taps that are still looked for. */
+  #hasOpenQuestions(view: View): boolean {
+    const strange = [...this.#strangeTaps(view).keys()];
+    return this.#holders.givenUp(strange).length < strange.length;
+  }
+
+  #unseen(strange: ReadonlyMap<TapKey, Link>): string[] {
+    const others = [...strange].flatMap(([key, link]) => (isOurs(link) ? [] : [key]));
+    return this.#holders.givenUp(others).map((key) => `who holds the tap ${key} cannot be seen`);
+  }
+}
+
+interface View {
+  readonly vms: readonly SeenVm[];
+  readonly strangers: readonly Stranger[];
+}
+
+function keysOf(holders: readonly { readonly taps: readonly HeldTap[] }[]): TapKey[] {
+  return holders.flatMap(({ taps }) => taps.flatMap(({ key }) => key ?? []));
+}
