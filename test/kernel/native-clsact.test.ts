@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { removePins } from '../../src/native/bpffs.ts';
 import { attachFilter, readBack, replaceFilter, writePolicy } from '../../src/native/filter-engine.ts';
@@ -46,6 +46,7 @@ let createdTap: { fd: number; ifindex: number };
 beforeAll(() => {
   createdTap = createTap('vmn-foreign');
 });
+afterAll(() => closeSync(createdTap.fd));
 afterEach(() => {
   removePins(`${held.root}/foreign`, { attachedToo: true });
 });
