@@ -490,6 +490,20 @@ describe('what stands beside the spec of a network is bounded', () => {
     await send(admin, remove(`${NETWORKS}/ordinary-too`));
   });
 
+  test('the finalizer of the controller comes on top of as many as a tenant may set', async () => {
+    const path = `${NETWORKS}/full`;
+    const object = network('full') as { metadata: Spec };
+    await owner.must('POST', NETWORKS, { ...object, metadata: { ...object.metadata, ...finalizers(16) } });
+    await replaced(path, {
+      metadata: { finalizers: [...finalizers(16).finalizers, 'vmnetwork.io/closed'] },
+    });
+    expect(await verdict(tenant, dry(merge(path, { spec: { desiredState: 'Quarantined' } })))).toBe(
+      'accepted',
+    );
+    await replaced(path, { metadata: { finalizers: null } });
+    await send(admin, remove(path));
+  });
+
   test('what is larger already is stopped, shrunk and deleted all the same', async () => {
     const path = `${NETWORKS}/grown`;
     const policy = 'vmnetwork-metadata';
