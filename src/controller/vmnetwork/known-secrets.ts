@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { readPresharedKey } from '../../wireguard/preshared-key.ts';
 import { SECRETS } from '../kinds.ts';
 import type { Network, Secret } from '../kinds.ts';
-import { within } from './patience.ts';
+import { within } from '../../lib/time-limit.ts';
 import { NO_SECRET } from './secret-state.ts';
 import type { SecretState } from './secret-state.ts';
 
@@ -111,7 +111,7 @@ export class KnownSecrets {
     let secret: Secret;
     try {
       const ref = { namespace, name: reference.name };
-      secret = await within(PATIENCE_MS, this.#clock, signal, (limited) =>
+      secret = await within(this.#clock, PATIENCE_MS, signal, (limited) =>
         this.#client.get<Secret>(SECRETS, ref, limited),
       );
     } catch (error) {

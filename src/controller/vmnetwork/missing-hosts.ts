@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { DEFINITIONS, HOST_NODES, HOST_SINCE } from '../kinds.ts';
 import type { Definition, HostNode } from '../kinds.ts';
-import { within } from './patience.ts';
+import { within } from '../../lib/time-limit.ts';
 
 /*
  * Theory of operation
@@ -56,7 +56,7 @@ export class MissingHosts {
     const knownMs = attachments.reduce((latest, one) => Math.max(latest, sinceMs(one)), -Infinity);
     if (clock.monotonicMs() < this.#untilMs && knownMs <= this.#definedMs) return false;
     try {
-      const [isThere, definedMs] = await within(PATIENCE_MS, clock, signal, (limited) =>
+      const [isThere, definedMs] = await within(clock, PATIENCE_MS, signal, (limited) =>
         this.#look(nodeName, limited),
       );
       if (isThere) return false;

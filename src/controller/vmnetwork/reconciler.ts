@@ -24,7 +24,7 @@ import { LOOK_AGAIN_MS } from './missing-hosts.ts';
 import type { MissingHosts } from './missing-hosts.ts';
 import { planEvents } from './network-events.ts';
 import type { Written } from './network-events.ts';
-import { within } from './patience.ts';
+import { within } from '../../lib/time-limit.ts';
 import { planNetwork, planOrphans } from './plan.ts';
 import type { NetworkActions, NetworkPlanInput } from './plan.ts';
 import { NO_SECRET, UNREAD } from './secret-state.ts';
@@ -265,7 +265,7 @@ export class NetworkReconciler {
     const { fleet, client, missing, clock, log } = this.#ports;
     const { attachments } = fleet.parts;
     try {
-      await within(PATIENCE_MS, clock, signal, (limited) => attachments.settle(key, client, limited));
+      await within(clock, PATIENCE_MS, signal, (limited) => attachments.settle(key, client, limited));
     } catch (err) {
       signal.throwIfAborted();
       log.warn({ err, network: key }, 'nobody can tell now what became of earlier writes');

@@ -3,7 +3,7 @@ import { microTime } from '../../lib/micro-time.ts';
 import { ApiError, isAlreadyExists, isConflict, isNotFound } from '../api-error.ts';
 import type { KubeClient } from '../client.ts';
 import { type Lease, LEASE, type LeaseSpec } from './lease.ts';
-import { limited } from './limited.ts';
+import { limited } from '../../lib/time-limit.ts';
 
 /*
  * Theory of operation.

@@ -4,7 +4,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import type { KubeClient } from '../client.ts';
 import { Candidate } from './candidate.ts';
-import { within } from './limited.ts';
+import { within } from '../../lib/time-limit.ts';
 
 /** One of several processes that agree, by a Lease, on who leads. How, and why it is safe: `candidate.ts`. */
 export interface LeaderElection {

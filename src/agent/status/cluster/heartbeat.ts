@@ -3,10 +3,11 @@ import { isConflict, isNotFound } from '../../../kube/api-error.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { LEASE } from '../../../kube/leader-election/lease.ts';
 import type { Lease } from '../../../kube/leader-election/lease.ts';
-import { within } from '../../../kube/leader-election/limited.ts';
+import { within } from '../../../lib/time-limit.ts';
 import { backoffMs } from '../../../lib/backoff.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { Logger } from '../../../lib/log.ts';
+import { microTime } from '../../../lib/micro-time.ts';
 
 export interface HeartbeatPorts {
   readonly client: KubeClient;
@@ -100,8 +101,7 @@ export class Heartbeat {
       ...before?.spec,
       holderIdentity: this.#identity,
       leaseDurationSeconds: LEASE_SECONDS,
-      // metav1.MicroTime.
-      renewTime: clock.now().toISOString().replace('Z', '000Z'),
+      renewTime: microTime(clock.now()),
     };
     const identity = { apiVersion: 'coordination.k8s.io/v1', kind: LEASE.kind };
     this.#lease =

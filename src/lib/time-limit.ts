@@ -1,16 +1,16 @@
-import { type Clock, reasonOf } from '../../lib/clock.ts';
+import { type Clock, reasonOf } from './clock.ts';
 
-/** Gives `task` a signal that aborts when `signal` does and after `limitMs`, and ends with the task. */
+/** Gives `task` a signal that aborts when `signal` does and after `limitMs`; ends with the task, not begun if aborted. */
 export async function within<T>(
   clock: Clock,
   limitMs: number,
   signal: AbortSignal,
   task: (limit: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  signal.throwIfAborted();
   const limit = new AbortController();
   const aborted = () => limit.abort(reasonOf(signal));
-  if (signal.aborted) aborted();
-  else signal.addEventListener('abort', aborted, { once: true });
+  signal.addEventListener('abort', aborted, { once: true });
   const timer = clock.setTimer(limitMs, () =>
     limit.abort(new DOMException(`no answer within ${Math.round(limitMs)} ms`, 'TimeoutError')),
   );
@@ -22,7 +22,7 @@ export async function within<T>(
   }
 }
 
-/** The same, but ends as soon as the signal aborts, whether or not the task has noticed; not begun if it has aborted. */
+/** The same, but ends as soon as the signal aborts, whether or not the task has noticed. */
 export function limited<T>(
   clock: Clock,
   limitMs: number,
@@ -35,7 +35,6 @@ export function limited<T>(
     signal,
     (limit) =>
       new Promise<T>((resolve, reject) => {
-        if (limit.aborted) return reject(reasonOf(limit));
         limit.addEventListener('abort', () => reject(reasonOf(limit)), { once: true });
         task(limit).then(resolve, reject);
       }),
