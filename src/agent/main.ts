@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../lib/clock.ts';
+import { outliveReaders } from '../lib/closed-readers.ts';
 import { isVmnError } from '../lib/errors.ts';
 import { ConnectionConfigError } from '../kube/transport/connection-config-error.ts';
 import { createLogger } from '../lib/log.ts';
@@ -124,6 +125,7 @@ function ownVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+outliveReaders();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,15 +1,13 @@
 import { systemClock } from '../lib/clock.ts';
+import { outliveReaders } from '../lib/closed-readers.ts';
 import { Output } from './terminal/output.ts';
 import { runProgram } from './program.ts';
 
-// A reader that has seen enough (`| head`) is no error: end at once and say nothing.
+// Most commands are there to be read: without readers they end at once and say nothing.
 let endWithReaders = true;
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    if (endWithReaders) process.exit(0);
-  });
-}
+outliveReaders(() => {
+  if (endWithReaders) process.exit(0);
+});
 
 const abort = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {

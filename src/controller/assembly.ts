@@ -1,5 +1,5 @@
 import type { KubeClient } from '../kube/client.ts';
-import type { Outcome } from '../kube/controller/controller.ts';
+import type { Controller, Outcome } from '../kube/controller/controller.ts';
 import type { EventRecorder } from '../kube/events/recorder.ts';
 import type { Informer } from '../kube/reflector/informer.ts';
 import type { KubeObject } from '../kube/resource.ts';
@@ -47,11 +47,9 @@ export interface AssemblyPorts {
   readonly client: KubeClient;
   /** Of the hosts' Leases. */
   readonly namespace: string;
-  readonly networkQueue: {
-    readonly enqueue: (key: string) => void;
-    readonly enqueueAfter: (key: string, delayMs: number) => void;
-  };
-  readonly enqueueClass: (key: string) => void;
+  readonly networkQueue: Pick<Controller, 'enqueue' | 'enqueueAfter'>;
+  /** At once, or after `delayMs`; the earliest of several counts. */
+  readonly enqueueClass: (key: string, delayMs?: number) => void;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly log: Logger;
@@ -75,10 +73,10 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
   const ranges = new RangeKeeper({
     nodes: caches.clusterNodes.store,
     serviceCidrs: caches.serviceCidrs?.store ?? null,
-    onChange: () => {
-      for (const { metadata } of caches.classes.store.list()) enqueueClass(metadata.name);
+    onChange: (delayMs) => {
+      for (const { metadata } of caches.classes.store.list()) enqueueClass(metadata.name, delayMs);
     },
-    log,
+    ...{ clock, log },
   });
   const clusterRanges = () => ranges.known();
   const leases = new HostLeases({

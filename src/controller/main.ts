@@ -3,23 +3,26 @@ import { hostname } from 'node:os';
 import { eventRecorder } from '../kube/events/recorder.ts';
 import { fence } from '../kube/fenced-client.ts';
 import { HealthServer } from '../kube/health/health-server.ts';
-import type { HealthServerOptions } from '../kube/health/health-server.ts';
 import { leaderElection } from '../kube/leader-election/leader-election.ts';
 import { ConnectionConfigError } from '../kube/transport/connection-config-error.ts';
 import { connect } from '../kube/transport/connect.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { systemClock } from '../lib/clock.ts';
+import { outliveReaders } from '../lib/closed-readers.ts';
 import { isVmnError } from '../lib/errors.ts';
 import { createLogger } from '../lib/log.ts';
 import { Metrics } from '../lib/metrics.ts';
 import { EXIT_ENVIRONMENT, EXIT_FAILURE, EXIT_OK, parseControllerOptions, usageExitCode } from './options.ts';
 import type { ControllerOptions } from './options.ts';
-import { runTerm } from './term.ts';
+import { LostPast, runTerm } from './term.ts';
+import { REQUESTS_AT_A_TIME } from './vmnetwork/attachment-pass.ts';
 
 const NAME = 'vmnet-controller';
 const LEASE = 'vmnetwork-controller';
 /** A renewal must not wait for a connection behind the work, or the work costs the term. The second is for when one hangs. */
 const ELECTION_CONNECTIONS = 2;
+/** Of the work. */
+const FEWEST_CONNECTIONS = 16;
 /** After a term failed for a reason that nobody foresaw: doubled each time, so that it cannot become a storm. */
 const AFTER_FAILURE = { initialMs: 1_000, longestMs: 60_000, jitter: 0.2 };
 /** A term that held this long was well: the next failure begins at the first pause again. */
@@ -54,7 +57,9 @@ async function serve(options: ControllerOptions, version: string): Promise<void>
   const metrics = new Metrics();
   const { kubeconfig, context, namespace, identity } = options;
   const access = { kubeconfig, context, userAgent: `${NAME}/${version}`, metrics, clock };
-  const client = await connect(access);
+  // Whoever has a worker has connections too: none of its requests waits behind another's that are not answered.
+  const maxConnections = Math.max(options.workers * REQUESTS_AT_A_TIME, FEWEST_CONNECTIONS);
+  const client = await connect({ ...access, maxConnections });
 
   const leaseDurationMs = options.leaseSeconds * 1000;
   const election = options.leaderElect
@@ -69,7 +74,7 @@ async function serve(options: ControllerOptions, version: string): Promise<void>
   const fenced = fence(client, () => election?.isLeading() ?? true);
 
   const state = { filling: false };
-  const health = await listen({
+  const health = await HealthServer.listen({
     ...options.healthAddress,
     // One that waits for the Lease is ready: it does what it is there for.
     ready: { caches: () => (state.filling ? 'are being filled' : null) },
@@ -104,7 +109,8 @@ async function serve(options: ControllerOptions, version: string): Promise<void>
         if (lost.aborted) return;
         if (clock.monotonicMs() - beganMs > WELL_AFTER_MS) backoff.reset();
         const delayMs = backoff.nextMs();
-        log.error({ err, delayMs }, 'stopped working for a reason that was not foreseen; begins anew');
+        if (err instanceof LostPast) log.warn({ err, delayMs }, err.remedy);
+        else log.error({ err, delayMs }, 'stopped working for a reason that was not foreseen; begins anew');
         await clock.sleep(delayMs, lost).catch(() => undefined);
       } finally {
         state.filling = false;
@@ -122,23 +128,12 @@ async function serve(options: ControllerOptions, version: string): Promise<void>
   }
 }
 
-/** On all addresses means those of IPv4 alone where the machine has no IPv6. */
-async function listen(options: HealthServerOptions): Promise<HealthServer> {
-  try {
-    return await HealthServer.listen(options);
-  } catch (error) {
-    const cause: unknown = error instanceof Error ? error.cause : null;
-    const lacksIpv6 = cause instanceof Error && 'code' in cause && cause.code === 'EAFNOSUPPORT';
-    if (options.host !== '::' || !lacksIpv6) throw error;
-    return HealthServer.listen({ ...options, host: '0.0.0.0' });
-  }
-}
-
 function ownVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 
+outliveReaders();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

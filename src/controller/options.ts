@@ -1,4 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { listenAddress } from '../kube/health/listen-address.ts';
+import type { ListenAddress } from '../kube/health/listen-address.ts';
 import { LOG_LEVELS } from '../lib/log.ts';
 import type { LogLevel } from '../lib/log.ts';
 
@@ -16,12 +18,6 @@ export interface ControllerOptions {
   readonly workers: number;
   readonly healthAddress: ListenAddress;
   readonly logLevel: LogLevel;
-}
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: any that is free. */
-  readonly port: number;
 }
 
 /** What `vmnet-controller` exits with. */
@@ -122,17 +118,4 @@ function whole(option: string, least: number, most: number): (text: string) => n
     if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`Give ${option} a whole number from ${least} to ${most}.`);
   };
-}
-
-/** `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
-function listenAddress(text: string): ListenAddress {
-  const match = /^(?:(?:([0-9.]+)|\[([0-9A-Fa-f:]+)\])?:)?([0-9]{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65535) {
-    throw new InvalidArgumentError(
-      'Give a port, or an address and a port: :8080, 127.0.0.1:8080 or [::1]:8080.',
-    );
-  }
-  // Of no host: all addresses, of IPv4 too.
-  return { host: match[1] ?? match[2] ?? '::', port };
 }

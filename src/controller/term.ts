@@ -4,6 +4,7 @@ import { controller } from '../kube/controller/controller.ts';
 import type { EventRecorder } from '../kube/events/recorder.ts';
 import { informer } from '../kube/reflector/informer.ts';
 import type { Informer } from '../kube/reflector/informer.ts';
+import { refOf } from '../kube/resource.ts';
 import type { KubeObject, ResourceType } from '../kube/resource.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
@@ -44,6 +45,8 @@ const LATE_EVERY_MS = 30_000;
 /** The API server does not remember what it told in this term: it has to begin anew. */
 export class LostPast extends Error {
   override readonly name = 'LostPast';
+  readonly remedy =
+    'begins anew with what it tells now; nothing is to be done here. Whoever did not mean to restore it looks at etcd';
   constructor() {
     super('the API server lost its data, or was given older ones back; what it told before is worth nothing');
   }
@@ -82,6 +85,8 @@ export async function runTerm(options: TermOptions, signal: AbortSignal): Promis
   const networkQueue = controller({
     name: 'vmnetwork',
     workers,
+    // No tenant waits for the networks of another.
+    laneOf: (key) => refOf(key).namespace ?? '',
     reconcile: (key, of) => assembly.reconcileNetwork(key, of),
     clock,
     log,
@@ -95,7 +100,8 @@ export async function runTerm(options: TermOptions, signal: AbortSignal): Promis
     log,
     metrics,
   });
-  const enqueueClass = (key: string) => classQueue.enqueue(key);
+  const enqueueClass = (key: string, delayMs = 0) =>
+    delayMs > 0 ? classQueue.enqueueAfter(key, delayMs) : classQueue.enqueue(key);
   const ports = { client, namespace, networkQueue, enqueueClass, recorder, clock, log, signal: stop };
   const assembly: Assembly = assemble(caches, ports);
 

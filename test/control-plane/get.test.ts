@@ -34,13 +34,14 @@ const kubectl = (...args: string[]): Promise<string> => lease.cluster.mustKubect
 const shown = (...args: string[]): Promise<string> =>
   kubectl('get', ...args, '-l', `test.vmnetwork.io/shown-in=${namespace}`);
 
-const condition = (type: string, status: string, reason: string, message: string): object => ({
+const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString();
+const condition = (type: string, status: string, reason: string, message: string, seconds = 10): object => ({
   type,
   status,
   reason,
   message,
   observedGeneration: 1,
-  lastTransitionTime: new Date(Date.now() - 10_000).toISOString(),
+  lastTransitionTime: ago(seconds),
 });
 
 const ENFORCED = [
@@ -48,13 +49,14 @@ const ENFORCED = [
   condition('Bound', 'True', 'Bound', '1 VM network card matches'),
   condition('Programmed', 'True', 'Programmed', '1 of 1 attachments programmed'),
   condition('Enforced', 'True', 'Verified', '1 of 1 attachments verified'),
-  condition('TunnelEstablished', 'True', 'HandshakeSeen', 'last handshake 12 s ago'),
+  // Established long ago; the last handshake is another matter.
+  condition('TunnelEstablished', 'True', 'HandshakeSeen', 'last handshake 12 s ago', 86_400),
   condition('Ready', 'True', 'Ready', 'everything asked for holds'),
 ];
 const DENIED = [
   condition('Accepted', 'False', 'DeniedByClass', 'spec.consumerEndpoint.port 53 is a denied port'),
   condition('Enforced', 'False', 'Denied', 'nothing passes: there is no policy in force'),
-  condition('Ready', 'False', 'NotReady', 'see Accepted'),
+  condition('Ready', 'False', 'DeniedByClass', 'Accepted: spec.consumerEndpoint.port 53 is a denied port'),
 ];
 
 function eventOf(
@@ -88,6 +90,7 @@ describeCluster('[K8-6] what kubectl shows', () => {
       'spec.mode': 'Filtered',
       'spec.sampling': undefined,
       'status.conditions': ENFORCED,
+      'status.tunnel.lastHandshake': ago(10),
     });
     await put('VMNetwork', 'rental-denied', {
       'spec.consumerEndpoint.port': 53,
@@ -95,13 +98,14 @@ describeCluster('[K8-6] what kubectl shows', () => {
       'status.attachments': { desired: 2, enforced: 0, summary: '0/2' },
       'status.endpoint': undefined,
       'status.peers': undefined,
+      'status.tunnel': undefined,
     });
     await put('VMNetworkClass', 'shown-strict');
     await put('VMNetworkAttachment', 'rental-7f3a-0123456789', {
       'spec.policy.network': 'rental-7f3a',
       'spec.policy.mode': 'Filtered',
       'spec.policy.sampling': undefined,
-      'status.tunnel.lastHandshake': new Date(Date.now() - 10_000).toISOString(),
+      'status.tunnel.lastHandshake': ago(10),
     });
     await put('VMNetworkNode', 'shown-node-3');
     const events = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
@@ -126,9 +130,19 @@ describeCluster('[K8-6] what kubectl shows', () => {
 
   test('[K8-6] kubectl get vmnetwork shows mode, endpoint, enforced or not and why, drops and tunnel', async () => {
     const [, row = ''] = masked(await shown('vmnetwork', '-o', 'wide'), namespace).split('\n');
-    for (const part of ['Filtered', '203.0.113.10:51900', 'True', 'Verified', '42', '1/1', '0s']) {
+    for (const part of ['Filtered', '203.0.113.10:51900', 'True', 'Ready', '42', '1/1', '0s']) {
       expect(row).toContain(part);
     }
+  });
+
+  test('[K8-6] TUNNEL-AGE is that of the last handshake, and WHY the reason that tells what is going on', async () => {
+    const [head = '', shaking = '', denied = ''] = (await shown('vmnetwork', '-o', 'wide')).split('\n');
+    const cell = (row: string, name: string) => row.slice(head.indexOf(name)).split(/ {2,}|\n/)[0];
+    expect([cell(shaking, 'TUNNEL-AGE'), cell(shaking, 'WHY')]).toEqual([
+      expect.stringMatching(/^[0-9]+s$/),
+      'Ready',
+    ]);
+    expect(cell(denied, 'WHY')).toBe('DeniedByClass');
   });
 
   test('[K8-6] kubectl describe vmnetwork, with its events', async () => {

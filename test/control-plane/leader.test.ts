@@ -23,8 +23,8 @@ import { requires } from '../support/skip.ts';
 const LEASE_SECONDS = 5;
 /** A Lease is renewed each two fifteenths of it. */
 const RENEWALS_OF_A_LEASE = 8;
-/** Requests that a controller has under way at the same time. */
-const CONNECTIONS = 16;
+/** Requests that a controller of four workers has under way at the same time. */
+const CONNECTIONS = 32;
 /** What a leader without a word is given, and then some for whoever looks. */
 const TAKEN_OVER_WITHIN_MS = 20_000;
 
@@ -176,20 +176,23 @@ describe('[K8-4] of two controllers', () => {
   test('one whose connections all wait for an answer goes on leading, for its renewals have one of their own', async () => {
     const [leader] = await leaderAndOther();
     await reconciledBySomebody();
-    const namespace = await stage.namespace();
-    // As many networks as there are workers, each with more cards than it makes attachments for at a time.
-    const vms = [0, 1, 2, 3].flatMap((network) =>
-      Array.from({ length: 10 }, () =>
-        machine(stage.name('vm'), { labels: { app: `${namespace}-${String(network)}` } }),
+    // As many networks as there are workers, each with more cards than it makes attachments for at a time; one namespace alone
+    // does not get all workers.
+    const namespaces = [await stage.namespace(), await stage.namespace()];
+    const vms = namespaces.flatMap((app) =>
+      [0, 1].flatMap((network) =>
+        Array.from({ length: 10 }, () =>
+          machine(stage.name('vm'), { labels: { app: `${app}-${String(network)}` } }),
+        ),
       ),
     );
     await stage.agent({ machines: vms });
     const creates = { on: ({ verb }: SeenRequest) => verb === 'create' };
     leader.proxy.inject({ do: 'stall' }, creates);
-    const names = ['busy-0', 'busy-1', 'busy-2', 'busy-3'];
-    for (const [network, name] of names.entries()) {
+    const busy = namespaces.flatMap((namespace) => [0, 1].map((network) => ({ namespace, network })));
+    for (const { namespace, network } of busy) {
       const matchLabels = { app: `${namespace}-${String(network)}` };
-      await stage.network(namespace, name, { selector: { matchLabels } });
+      await stage.network(namespace, `busy-${String(network)}`, { selector: { matchLabels } });
     }
     await poll('all connections to be taken', () => leader.proxy.frozen >= CONNECTIONS);
     const busySince = performance.now();
@@ -202,7 +205,8 @@ describe('[K8-4] of two controllers', () => {
     expect(await leader.controller.leads()).toBe(true);
     expect(await holder()).toBe(leader.controller.identity);
     leader.proxy.heal();
-    for (const name of names) await stage.untilReady(namespace, name, TAKEN_OVER_WITHIN_MS);
+    for (const { namespace, network } of busy)
+      await stage.untilReady(namespace, `busy-${String(network)}`, TAKEN_OVER_WITHIN_MS);
   }, 90_000);
 
   test('one that cannot reach the API server lets go before the other may take the Lease', async () => {

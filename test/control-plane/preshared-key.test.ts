@@ -7,6 +7,7 @@ import {
   ApiClient,
   conditionOf,
   machine,
+  NETWORKS,
   SECRETS,
   Stage,
   SYSTEM,
@@ -158,8 +159,8 @@ describe('a pre-shared key', () => {
     await stage.untilCondition(namespace, 'net', 'Enforced', 'True', 'Verified');
     const waiting = await stage.untilCondition(namespace, 'net', 'GuestProvisioned', 'False', 'Pending');
     expect(conditionOf(waiting, 'GuestProvisioned')?.message).toContain(`VMNetworkNode ${host.nodeName}`);
-    const ready = await stage.untilCondition(namespace, 'net', 'Ready', 'False', 'NotReady');
-    expect(conditionOf(ready, 'Ready')?.message).toBe('see GuestProvisioned');
+    const ready = await stage.untilCondition(namespace, 'net', 'Ready', 'False', 'Pending');
+    expect(conditionOf(ready, 'Ready')?.message).toMatch(/^GuestProvisioned: .*VMNetworkNode /);
     const [keyless] = await stage.attachments(namespace, 'net');
     const said = keyless?.status?.conditions?.find(({ type }) => type === 'GuestProvisioned');
     expect(said).toMatchObject({ status: 'False', reason: 'NotRequested' });
@@ -239,5 +240,16 @@ describe('a pre-shared key', () => {
     ]);
     await stage.untilReady(rotated, 'net');
     await stage.untilAttachments(gone, 'net', 'none', (all) => all.length === 0);
+  });
+
+  test('that came late is seen when somebody annotates the network: look again', async () => {
+    const namespace = await stage.namespace();
+    await networkWithKey(namespace);
+    await stage.untilCondition(namespace, 'net', 'Accepted', 'False', 'InvalidSecret');
+    await secret(namespace, newKey());
+    const annotations = { 'example.com/look': 'again' };
+    await stage.admin.mergePatch(NETWORKS, { namespace, name: 'net' }, { metadata: { annotations } });
+    const { metadata } = await stage.untilReady(namespace, 'net');
+    expect(metadata.generation).toBe(1);
   });
 });

@@ -118,9 +118,9 @@ describeCluster('agents', () => {
     test.each(
       titled([
         ['get list watch', 'vmnetwork.io/vmnetworkattachments'],
-        ['get update patch', 'vmnetwork.io/vmnetworkattachments/status'],
-        ['get create update patch', 'vmnetwork.io/vmnetworknodes'],
-        ['get update patch', 'vmnetwork.io/vmnetworknodes/status'],
+        ['get update', 'vmnetwork.io/vmnetworkattachments/status'],
+        ['get create update', 'vmnetwork.io/vmnetworknodes'],
+        ['get update', 'vmnetwork.io/vmnetworknodes/status'],
         ['get list watch', 'vmnetwork.io/vmnetworkclasses'],
         ['', 'vmnetwork.io/vmnetworkclasses/status'],
         ['', 'vmnetwork.io/vmnetworks'],

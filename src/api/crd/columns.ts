@@ -15,12 +15,12 @@ export const NETWORK_COLUMNS: readonly PrinterColumn[] = [
   wide(
     column(
       'Tunnel-Age',
-      condition('TunnelEstablished', 'lastTransitionTime'),
-      'Time since that changed.',
+      '.status.tunnel.lastHandshake',
+      'Time since the last WireGuard handshake; of several VMs the longest.',
       'date',
     ),
   ),
-  wide(column('Why', condition('Enforced', 'reason'), 'Why it is enforced or is not.')),
+  wide(column('Why', condition('Ready', 'reason'), 'Why it is ready or is not.')),
 ];
 
 export const CLASS_COLUMNS: readonly PrinterColumn[] = [
@@ -32,7 +32,7 @@ export const CLASS_COLUMNS: readonly PrinterColumn[] = [
 
 export const ATTACHMENT_COLUMNS: readonly PrinterColumn[] = [
   column('Node', '.spec.nodeName', 'Host of the VM.'),
-  column('VM', '.spec.vm.name', 'Name of the VM.'),
+  column('VM', '.spec.vm.name', 'Name that the VM had when this was made.'),
   column('MAC', '.spec.interface.mac', 'MAC address of the network card.'),
   column('Mode', '.spec.policy.mode', 'How much the host judges.'),
   column('Endpoint', '.spec.policy.consumerEndpoint.address', 'Address that the VM may talk to.'),

@@ -22,6 +22,19 @@ Group and version \`${API_VERSION}\`. The same text is in the cluster: \`kubectl
 3. **The controller**: \`Accepted=False\`, with a reason of the table below.
 4. **The standalone agent and \`vmnetctl validate\`** ask the same as 1, of files. Generated objects are put before both, and both accept the same.
 
+Some bounds the API server words itself, and says no remedy:
+
+| it says | what to do |
+|---|---|
+| \`Too many: N: must have at most M items\` | what the field's own description says after "for more" |
+| \`Too long: may not be more than N bytes\` | shorten the text. Names of objects, nodes and VMs have at most 253 characters, label values 63 |
+| \`Duplicate value\` | remove the entry that stands there twice |
+| \`must be of type integer: "string"\`, and the like | write the value as in the example of the field: a number without quotes, a text with them |
+| \`Unsupported value: supported values: ...\` | write one of those, with just these capitals |
+| \`should be less than or equal to N\`, \`should be greater than or equal to N\` | choose a number within the bounds; \`kubectl explain\` tells its unit |
+| \`Required value\` | add the field, as in its example |
+| \`unknown field\` | correct its name, or where it stands; \`kubectl explain --recursive vmnetwork.spec\` lists all |
+
 Two differences are by nature. To the API server \`null\` is a field that is not there, so its default applies; in a file it is refused. Unknown fields
 are refused in a file, and by \`kubectl\`, which asks for strict validation; with \`--validate=false\`, or by another client, the API server drops them and warns.
 `;

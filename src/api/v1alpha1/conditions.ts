@@ -73,7 +73,8 @@ export const CONDITION_REASONS = {
   AsExpected: 'nothing is missing',
   // Ready, Reconciling, Stalled
   Ready: 'everything asked for holds',
-  NotReady: 'something asked for does not hold yet; see the other conditions',
+  NotReady:
+    'something asked for does not hold yet; see the other conditions. Of a VMNetwork Ready has their reason instead',
   Progressing: 'work is under way',
   Settled: 'no work is under way',
   NeedsAttention: 'it will not get better by itself; see the other conditions',

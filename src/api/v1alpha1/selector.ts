@@ -3,7 +3,7 @@ import { DNS_SUBDOMAIN_PATTERN } from './dns-1123.ts';
 import { formedText } from './formed-text.ts';
 import { matchLabelsSchema } from './label.ts';
 import { uniqueItems } from './unique-items.ts';
-import { uuidSchema } from './uuid.ts';
+import { vmUuidSchema } from './uuid.ts';
 import { vmNameSchema } from './vm-name.ts';
 
 /** Which VMs a network is for. All given parts must match; a selector that names no VM is refused, not "all VMs". */
@@ -11,17 +11,20 @@ export const selectorSchema = z.strictObject({
   names: uniqueItems(vmNameSchema, 64)
     .default([])
     .meta({
-      description: 'Names of VMs (QEMU -name guest=, libvirt domain, KubeVirt VMI), at most 64.',
+      description:
+        'Names of VMs (QEMU -name guest=, libvirt domain, KubeVirt VMI), each once, at most 64; for more VMs use matchLabels, or several VMNetworks.',
       examples: [['rental-7f3a']],
     }),
-  uuids: uniqueItems(uuidSchema, 64)
+  uuids: uniqueItems(vmUuidSchema, 64)
     .default([])
     .meta({
-      description: 'SMBIOS UUIDs of VMs, at most 64.',
+      description:
+        'SMBIOS UUIDs of VMs, each once, at most 64; for more VMs use matchLabels, or several VMNetworks. Not the Nil UUID, which QEMU gives to every VM without -uuid.',
       examples: [['6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11']],
     }),
   matchLabels: matchLabelsSchema.default({}).meta({
-    description: 'Labels that the VM must carry, all of them; at most 32 (KubeVirt: labels of the VMI).',
+    description:
+      'Labels that the VM must carry, all of them (KubeVirt: labels of the VMI), at most 32; for more leave out those that single out no VM.',
     examples: [{ tenant: 'a' }],
   }),
   nodeName: formedText({

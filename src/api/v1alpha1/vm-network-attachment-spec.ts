@@ -53,7 +53,7 @@ export const vmNetworkAttachmentSpecSchema = z
           description: 'Identity of the VM on its host: its uuid, else its name.',
           examples: ['6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11'],
         }),
-        name: vmNameSchema,
+        name: vmNameSchema.meta({ description: 'Name that the VM had when this was made.' }),
         uuid: uuidSchema.optional(),
       })
       .meta({

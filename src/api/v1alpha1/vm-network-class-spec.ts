@@ -14,7 +14,11 @@ const ALWAYS_DENIED: Cidr[] = REFUSED_ENDPOINT_RANGES.map(({ network }) => netwo
 const deniedDestinationsSchema = z.strictObject({
   networks: uniqueItems(networkCidrSchema, 256)
     .default(ALWAYS_DENIED)
-    .meta({ description: 'Networks that no tenant may name as endpoint.', examples: [['198.51.100.0/24']] }),
+    .meta({
+      description:
+        'Networks that no tenant may name as endpoint, each once, at most 256; for more name larger networks.',
+      examples: [['198.51.100.0/24']],
+    }),
   clusterRanges: z
     .boolean()
     .default(true)
@@ -73,7 +77,11 @@ export const vmNetworkClassSpecSchema = z.strictObject({
   }),
   deniedPorts: uniqueItems(portSchema, 1024)
     .default([])
-    .meta({ description: 'UDP ports that no tenant may name.', examples: [[53, 123]] }),
+    .meta({
+      description:
+        'UDP ports that no tenant may name, each once, at most 1024; for more deny the destinations.',
+      examples: [[53, 123]],
+    }),
   limits: classLimitsSchema.prefault({}).meta({
     description: 'Default and largest rates.',
     examples: [{ default: { packetsPerSecond: 20_000 }, maximum: { packetsPerSecond: 50_000 } }],

@@ -5,6 +5,7 @@ import { dnsSubdomainSchema } from './dns-1123.ts';
 import { reportedText } from './formed-text.ts';
 import { listMap } from './list-map.ts';
 import { quantitySchema } from './quantity.ts';
+import { timestampSchema } from './timestamp.ts';
 import { wireGuardKeySchema } from './wireguard-key.ts';
 
 const attachmentsSchema = z.strictObject({
@@ -66,6 +67,19 @@ export const vmNetworkStatusSchema = z.strictObject({
   droppedPackets: quantitySchema
     .optional()
     .meta({ description: 'Packets dropped, all reasons and VMs; coarse and rate limited.', examples: [42] }),
+  tunnel: z
+    .strictObject({
+      lastHandshake: timestampSchema.optional().meta({
+        description:
+          'When the last handshake was seen (RFC 3339); of several VMs the one that had none for longest. Absent while any has had none.',
+      }),
+    })
+    .optional()
+    .meta({
+      description:
+        'What was seen of the tunnels of those VMs where the network is in force; coarse and rate limited.',
+      examples: [{ lastHandshake: '2026-01-31T12:00:00Z' }],
+    }),
   peers: listMap(peerSchema, 'attachment', 256)
     .optional()
     .meta({

@@ -36,13 +36,25 @@ export const wireGuardSchema = z.strictObject({
   }),
   addresses: uniqueItems(cidrSchema, 16)
     .default([])
-    .meta({ description: "The VM's addresses inside the tunnel.", examples: [['10.99.0.2/32']] }),
+    .meta({
+      description:
+        "The VM's addresses inside the tunnel, each once, at most 16; for more name the network that holds them.",
+      examples: [['10.99.0.2/32']],
+    }),
   allowedIPs: uniqueItems(networkCidrSchema, 64)
     .default(['0.0.0.0/0' as z.infer<typeof networkCidrSchema>])
-    .meta({ description: 'Networks that the VM reaches through the tunnel.', examples: [['0.0.0.0/0']] }),
+    .meta({
+      description:
+        'Networks that the VM reaches through the tunnel, each once, at most 64; for more name larger networks.',
+      examples: [['0.0.0.0/0']],
+    }),
   dns: uniqueItems(ipv4AddressSchema, 8)
     .default([])
-    .meta({ description: 'Name servers for the VM, reached through the tunnel.', examples: [['10.99.0.1']] }),
+    .meta({
+      description:
+        'Name servers for the VM, reached through the tunnel, each once, at most 8; for more let one of them forward.',
+      examples: [['10.99.0.1']],
+    }),
   persistentKeepaliveSeconds: z
     .int()
     .min(0)

@@ -1,5 +1,6 @@
 import type { InformerEvent } from '../../kube/reflector/informer.ts';
 import type { Store } from '../../kube/store/store.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { ClusterNode, ServiceCidr } from '../kinds.ts';
 import { clusterRanges } from './cluster-ranges.ts';
@@ -10,9 +11,16 @@ export interface RangeKeeperPorts {
   readonly nodes: Store<ClusterNode>;
   /** Null where the API server does not serve them (before Kubernetes 1.33). */
   readonly serviceCidrs: Store<ServiceCidr> | null;
-  readonly onChange: () => void;
+  /** The ranges may be others; who writes them waits so long, for more may follow. */
+  readonly onChange: (delayMs: number) => void;
+  readonly clock: Clock;
   readonly log: Logger;
 }
+
+/** Nodes come in groups. */
+const GATHER_MS = 1_000;
+/** A Node that flips its addresses gets all classes written once in so long. */
+const CALM_MS = 15_000;
 
 /**
  * This cluster's ranges, computed when asked and only if something that decides about them changed since. Nodes write their
@@ -23,6 +31,8 @@ export class RangeKeeper {
   /** What was left out and logged: each thing once, however often a Node says it. */
   readonly #told = new Set<string>();
   #known: ClusterRanges | null = null;
+  /** When what changed last was due to be written, monotonic. */
+  #dueMs = -Infinity;
 
   constructor(ports: RangeKeeperPorts) {
     this.#ports = ports;
@@ -45,7 +55,9 @@ export class RangeKeeper {
 
   #changed(): void {
     this.#known = null;
-    this.#ports.onChange();
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (this.#dueMs <= nowMs) this.#dueMs = Math.max(nowMs + GATHER_MS, this.#dueMs + CALM_MS);
+    this.#ports.onChange(this.#dueMs - nowMs);
   }
 
   #compute(): ClusterRanges {

@@ -1,6 +1,8 @@
 import { keyOf } from '../../kube/resource.ts';
+import { oncePerObject } from './once-per-object.ts';
 
-interface Aged {
+/** What the order among networks goes by. */
+export interface Aged {
   readonly metadata: {
     readonly name: string;
     readonly namespace?: string;
@@ -18,15 +20,9 @@ export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-const created = new WeakMap<Aged, number>();
-
-/** Parsed once for each version of the object: lists of networks are kept in this order. */
-function createdMs(aged: Aged): number {
-  const known = created.get(aged);
-  if (known !== undefined) return known;
-  const parsed = Date.parse(aged.metadata.creationTimestamp ?? '');
+/** Lists of networks are kept in this order. */
+const createdMs = oncePerObject(({ metadata }: Aged): number => {
+  const parsed = Date.parse(metadata.creationTimestamp ?? '');
   // What is no time must not make the order depend on who is compared with whom.
-  const ms = Number.isNaN(parsed) ? Number.MAX_SAFE_INTEGER : parsed;
-  created.set(aged, ms);
-  return ms;
-}
+  return Number.isNaN(parsed) ? Number.MAX_SAFE_INTEGER : parsed;
+});

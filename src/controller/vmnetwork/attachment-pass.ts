@@ -3,7 +3,7 @@ import { isConflict, isForbidden, isNotFound } from '../../kube/api-error.ts';
 import type { ApiError } from '../../kube/api-error.ts';
 import type { Network } from '../kinds.ts';
 import type { AttachmentPlan } from './attachment-plan.ts';
-import { isRefusal } from './attachment-writer.ts';
+import { isRefusal, NoPlace } from './attachment-writer.ts';
 import type { AttachmentWriter, SealingMaterial } from './attachment-writer.ts';
 import { inTurns } from './in-turns.ts';
 import type { Written } from './network-events.ts';
@@ -28,8 +28,8 @@ export const NOTHING_WRITTEN: PassResult = {
 
 /** Writes of one kind in one pass; the rest comes with the next, so that one network cannot keep a worker for minutes. */
 const MOST_WRITES = 200;
-/** Requests of one pass at the same time. */
-const AT_A_TIME = 8;
+/** Requests of one pass at the same time, at most. */
+export const REQUESTS_AT_A_TIME = 8;
 
 type Plan = Pick<AttachmentPlan, 'remove' | 'release'> & Partial<Pick<AttachmentPlan, 'update' | 'create'>>;
 
@@ -49,7 +49,7 @@ export async function writeAttachments(
   let raced = false;
   const each = async <T>(items: readonly T[], write: (item: T) => Promise<void>): Promise<void> => {
     more ||= items.length > MOST_WRITES;
-    await inTurns(items.slice(0, MOST_WRITES), AT_A_TIME, async (item) => {
+    await inTurns(items.slice(0, MOST_WRITES), REQUESTS_AT_A_TIME, async (item) => {
       try {
         await write(item);
       } catch (error) {
@@ -75,13 +75,13 @@ export async function writeAttachments(
     });
     return { written: counts, more, raced, error: null };
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (!isRefusal(error) && !(error instanceof NoPlace)) throw error;
     return { written: { ...counts, failure: refusalText(error) }, more, raced, error };
   }
 }
 
 /** What the server said, and who can do something about it. */
-function refusalText(error: ApiError): string {
+export function refusalText(error: ApiError | NoPlace): string {
   const remedy = isForbidden(error)
     ? 'Ask whoever sets the quotas, policies and rights of this namespace.'
     : 'If it stays so, ask the provider.';

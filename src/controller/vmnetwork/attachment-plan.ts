@@ -121,7 +121,8 @@ export function planAttachments(input: AttachmentPlanInput): AttachmentPlan {
     const policy = policies.resolve(undefined, hasTunnel(input.secret, sealing));
     create.push({ name, card, policy, policyGeneration: 1, sealing, hostSince: host?.since });
   }
-  return { create, update, remove, release, waiting, desired: new Set([...cards.keys(), ...served]).size };
+  const desired = cards.size + [...served].filter((key) => !cards.has(key)).length;
+  return { create, update, remove, release, waiting, desired };
 }
 
 /** An attachment belongs to a network by its uid: one of a former network of the same name does not. */

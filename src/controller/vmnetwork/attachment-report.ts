@@ -6,6 +6,7 @@ import { compare } from './age.ts';
 import { belongsTo } from './attachment-plan.ts';
 import type { AttachmentPlan, WaitingCard } from './attachment-plan.ts';
 import type { HostState } from './host-health.ts';
+import type { ReportedVm } from './selection.ts';
 
 /** What is known of one wanted card, from its attachment's status. */
 export interface CardReport {
@@ -22,6 +23,8 @@ export interface CardReport {
   /** Has a meaning only where guests are to be provisioned. Null: its agent has said nothing of it. */
   readonly provisioned: Said | null;
   readonly tunnel: Said | null;
+  /** When its agent saw the last handshake (RFC 3339); undefined: it tells of none. */
+  readonly lastHandshake?: string | undefined;
 }
 
 /** One condition of an attachment, if it speaks of the present spec. */
@@ -52,6 +55,7 @@ const NOT_HEARD: Said = {
  * One report for each wanted card. Pure. Believed is only what speaks of this very spec: the generation for conditions,
  * the hash that was read back for what is enforced. An old `True` never counts for a new policy.
  *
+ * @param vms that the network selects, as they are called now: an attachment keeps the name that its VM had when it was made
  * @param lastStale the network's status of before: a host in doubt is taken for what it was taken for
  */
 export function cardReports(
@@ -59,6 +63,7 @@ export function cardReports(
   attachments: readonly Attachment[],
   plan: AttachmentPlan,
   hosts: ReadonlyMap<string, HostState>,
+  vms: readonly ReportedVm[],
   lastStale: boolean,
 ): CardReport[] {
   const changing = new Map(
@@ -66,6 +71,7 @@ export function cardReports(
       policy === null ? [] : [[attachment.metadata.name, policy]],
     ),
   );
+  const names = new Map(vms.map(({ nodeName, vm }) => [`${nodeName}\n${vm.id}`, vm.name]));
   const leaving = new Set(plan.remove.map(({ metadata }) => metadata.name));
   const standing = attachments.filter(
     (attachment) =>
@@ -84,7 +90,7 @@ export function cardReports(
     ...standing.map((attachment) => {
       const { nodeName, vm, policy: present } = attachment.spec;
       const next = changing.get(attachment.metadata.name);
-      const view = viewOf(nodeName, vm.name, next ?? present);
+      const view = viewOf(nodeName, names.get(`${nodeName}\n${vm.id}`) ?? vm.name, next ?? present);
       return next === undefined ? reportOf(attachment, view) : unanswered(view, NOT_YET);
     }),
     ...plan.create.map(({ card, policy }) =>
@@ -122,12 +128,13 @@ function reportOf(attachment: Attachment, view: View): CardReport {
     message: 'what was read back is not the policy of now',
   };
   const unproven = enforced.status === 'True' && !isReadBack;
-  return report(view, {
+  const card = report(view, {
     programmed: programmed.status === 'True' && !isReadBack ? NOT_YET : programmed,
     enforced: unproven ? mismatch : enforced,
     provisioned: said('GuestProvisioned'),
     tunnel: said('TunnelEstablished'),
   });
+  return { ...card, lastHandshake: attachment.status?.tunnel?.lastHandshake };
 }
 
 function unanswered(view: View, why: Said): CardReport {

@@ -1,5 +1,6 @@
 import { ATTACHMENTS } from '../kinds.ts';
 import type { Attachment } from '../kinds.ts';
+import { NIL_UUID } from '../../api/v1alpha1/uuid.ts';
 import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNewer } from '../../kube/reflector/resource-version.ts';
@@ -20,7 +21,7 @@ import type { Card } from './card.ts';
  *             does this one send it again
  *   written   after an answer: what the server stored. It counts until the cache shows it or something newer
  *   in doubt  the answer was lost. It stays claimed, the same network may try again (the name is the same, so there is
- *             still only one), and it is settled by the cache, or by asking the server once no request can still be
+ *             still only one; if the server refuses that try, the doubt about the first is back), and it is settled by the cache, or by asking the server once no request can still be
  *             under way
  *
  * Whoever has an attachment for a VM, or one on its way, holds it, and keeps it from older networks (binding.ts). Attachments
@@ -65,17 +66,25 @@ export interface HeldVm {
   readonly uuid: string | undefined;
 }
 
-type Entry = {
+interface Place {
   readonly key: string;
   readonly card: string;
   readonly vm: HeldVm;
   readonly networks: readonly string[];
   readonly holders: readonly Holder[];
   readonly sinceMs: number;
-} & (
-  | { readonly state: 'claimed' | 'doubt'; readonly object: null }
-  | { readonly state: 'written'; readonly object: Attachment }
-);
+}
+
+interface Doubt extends Place {
+  readonly state: 'doubt';
+  readonly object: null;
+}
+
+type Entry =
+  | Doubt
+  /** `doubt`: an earlier create of the same name whose answer was lost. */
+  | (Place & { readonly state: 'claimed'; readonly object: null; readonly doubt: Doubt | null })
+  | (Place & { readonly state: 'written'; readonly object: Attachment });
 
 export class AttachmentView {
   readonly #store: Store<Attachment>;
@@ -166,8 +175,10 @@ export class AttachmentView {
     const [network = ''] = networksOf(attachment);
     const key = keyOf(attachment);
     if (this.isTaken(cardOf(attachment), network)) return false;
-    if (this.#store.get(key) !== undefined || this.#entries.get(key)?.state === 'claimed') return false;
-    this.#put({ ...this.#place(attachment), state: 'claimed', object: null });
+    const before = this.#entries.get(key);
+    if (this.#store.get(key) !== undefined || before?.state === 'claimed') return false;
+    const doubt = before?.state === 'doubt' ? before : null;
+    this.#put({ ...this.#place(attachment), state: 'claimed', object: null, doubt });
     return true;
   }
 
@@ -192,9 +203,14 @@ export class AttachmentView {
 
   /** The create failed. `certainly`: the server said no; otherwise nobody knows. */
   failed(attachment: Attachment, certainly: boolean): void {
+    const key = keyOf(attachment);
+    const claim = this.#entries.get(key);
+    const doubt = claim?.state === 'claimed' ? claim.doubt : null;
+    if (!certainly) this.#put({ ...this.#place(attachment), state: 'doubt', object: null });
+    // The server said no to this try; what became of an earlier one nobody knows any better.
+    else if (doubt !== null) this.#put(doubt);
     // Whoever failed is told by its error, and backs off; others may wait for the card.
-    if (certainly) this.#free(keyOf(attachment), networksOf(attachment));
-    else this.#put({ ...this.#place(attachment), state: 'doubt', object: null });
+    else this.#free(key, networksOf(attachment));
   }
 
   /** Whether an object of the cache is just what this process wrote last. Asked before `observed`. */
@@ -280,7 +296,7 @@ export class AttachmentView {
     if (!sameObject || !(isMissed || isNewer(own, cached.metadata))) this.#drop(key);
   }
 
-  #place(attachment: Attachment) {
+  #place(attachment: Attachment): Place {
     return {
       key: keyOf(attachment),
       card: cardKey(cardOf(attachment)),
@@ -348,9 +364,6 @@ function holdersIn({ metadata }: Attachment): Holder[] {
 function controllersOf({ ownerReferences = [] }: Attachment['metadata']) {
   return ownerReferences.filter(({ controller, kind }) => controller === true && kind === 'VMNetwork');
 }
-
-/** QEMU tells this one of each VM that was given none (RFC 9562, the Nil UUID). */
-const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 function vmOf({ spec: { nodeName, vm } }: Attachment): HeldVm {
   return { nodeName, vmId: vm.id, uuid: vm.uuid === NIL_UUID ? undefined : vm.uuid };

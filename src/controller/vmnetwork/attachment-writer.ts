@@ -19,6 +19,15 @@ export interface SealingMaterial {
   readonly key: Buffer | null;
 }
 
+/** A create that is answered with 404. Nobody wrote meanwhile, and no event is to come: it is tried again later each time. */
+export class NoPlace extends Error {
+  override readonly name = 'NoPlace';
+  constructor({ metadata }: Attachment, cause: ApiError) {
+    const missing = `namespace ${metadata.namespace ?? ''} is gone, or the CustomResourceDefinition of ${ATTACHMENTS.kind} is`;
+    super(`${cause.message}: ${missing}`, { cause });
+  }
+}
+
 /** Writes attachments, and keeps the view in step with what the server answered. */
 export class AttachmentWriter {
   readonly #client: KubeClient;
@@ -48,6 +57,7 @@ export class AttachmentWriter {
     } catch (error) {
       const certain = error instanceof NotLeading || (isRefusal(error) && !isAlreadyExists(error));
       this.#view.failed(attachment, certain);
+      if (error instanceof ApiError && isNotFound(error)) throw new NoPlace(attachment, error);
       if (!isAlreadyExists(error)) throw error;
     }
     // The answer to an earlier create was lost, or the name belongs to something else: see which.

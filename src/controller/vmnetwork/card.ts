@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Attachment } from '../kinds.ts';
+import { oncePerObject } from './once-per-object.ts';
 import type { ReportedVm } from './selection.ts';
 
 /** One network card of one VM of one host: what has at most one attachment. */
@@ -19,9 +20,10 @@ export function cardKey({ nodeName, vmId, mac }: Card): string {
   return `${nodeName}\n${vmId}\n${mac}`;
 }
 
-export function cardOf({ spec }: Attachment): Card {
+/** The same object for each version of an attachment. */
+export const cardOf = oncePerObject(({ spec }: Attachment): Card => {
   return { nodeName: spec.nodeName, vmId: spec.vm.id, mac: spec.interface.mac };
-}
+});
 
 /** The cards of a VM; a MAC address that is reported twice is one card. */
 export function cardsOf({ nodeName, vm }: ReportedVm): Card[] {
@@ -34,8 +36,11 @@ export function cardsOf({ nodeName, vm }: ReportedVm): Card[] {
  * again instead of repeated. The network's name is cut so that the whole fits.
  */
 export function attachmentName(network: string, card: Card): string {
-  const hash = createHash('sha256').update(cardKey(card)).digest('hex').slice(0, HASH_DIGITS);
   // A name may not have "." before "-".
   const stem = network.slice(0, LONGEST_NAME - HASH_DIGITS - 1).replace(/[.-]+$/, '');
-  return `${stem}-${hash}`;
+  return `${stem}-${digestOf(card)}`;
 }
+
+const digestOf = oncePerObject((card: Card): string =>
+  hash('sha256', cardKey(card), 'hex').slice(0, HASH_DIGITS),
+);

@@ -88,7 +88,10 @@ function enforcedCondition(input: ConditionsInput): PlannedCondition {
 }
 
 /** What a policy leaves unenforced by its own terms is as asked for; see docs/adr/0012. */
-function isAsAsked({ status, reason }: Pick<Said, 'status' | 'reason'>, spec: VmNetworkSpec | null): boolean {
+export function isAsAsked(
+  { status, reason }: Pick<Said, 'status' | 'reason'>,
+  spec: VmNetworkSpec | null,
+): boolean {
   if (status === 'True') return true;
   if (spec?.mode === 'Direct') return reason === 'NotHostEnforced';
   if (spec?.enforcement === 'Audit') return reason === 'AuditOnly';
@@ -133,6 +136,8 @@ function tunnelCondition(input: ConditionsInput): PlannedCondition {
  * As asked for is Ready: Direct, Sampled and Audit are asked for; a VM that was quarantined for what it did is not. A tunnel
  * that the consumer has not dialled is not for us to wait for; a guest that is known not to be provisioned is. One of which its
  * agent says nothing is not waited for: there are agents that provision nothing, and a VM is held without.
+ *
+ * Its reason and message are those of the condition that tells what is going on: people see this one.
  */
 function readyCondition(input: ConditionsInput, conditions: readonly PlannedCondition[]): PlannedCondition {
   const type = 'Ready';
@@ -145,9 +150,11 @@ function readyCondition(input: ConditionsInput, conditions: readonly PlannedCond
     return !isAsAsked({ status, reason }, specOf(input));
   });
   if (missing.length > 0) {
-    const message = `see ${missing.map(({ type: of }) => of).join(', ')}`;
     const status = missing.every((condition) => condition.status === 'Unknown') ? 'Unknown' : 'False';
-    return { type, status, reason: 'NotReady', message };
+    // The first: they build on each other. What is late or closed tells less than what keeps it so.
+    const told = missing.find(({ reason }) => reason !== 'Pending' && reason !== 'Denied') ?? missing[0];
+    const { type: of, reason, message } = told ?? { type, reason: 'NotReady', message: '' };
+    return { type, status, reason, message: `${of}: ${message}` };
   }
   const condemned = cards.filter(({ enforced }) => enforced.reason === 'Quarantined');
   if (condemned.length > 0 && specOf(input)?.desiredState !== 'Quarantined') {
@@ -155,11 +162,17 @@ function readyCondition(input: ConditionsInput, conditions: readonly PlannedCond
     return {
       type,
       status: 'False',
-      reason: 'NotReady',
+      reason: 'Quarantined',
       message: `${title} is quarantined: ${enforced.message}`,
     };
   }
-  return { type, status: 'True', reason: 'Ready', message: 'everything asked for holds' };
+  const message = 'everything asked for holds';
+  const inForce = conditions.find(({ type: of }) => of === 'Enforced');
+  if (inForce === undefined || inForce.reason === 'Verified') {
+    return { type, status: 'True', reason: 'Ready', message };
+  }
+  // What was asked for is not that the filter judges every frame, and nobody is to think so.
+  return { type, status: 'True', reason: inForce.reason, message: `${message}; ${inForce.message}` };
 }
 
 /** What does not get better by itself: somebody has to change something. */

@@ -1,3 +1,4 @@
+import { NODE_LEASE } from '../../api/v1alpha1/node-lease.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Lease } from '../kinds.ts';
 import { LeaseQuestions } from './lease-questions.ts';
@@ -33,9 +34,8 @@ export interface HostLeasesPorts {
   readonly onChange: (nodeName: string, health: 'fresh' | 'stale') => void;
 }
 
-const PREFIX = 'node.';
 /** For how long a Lease is good, seconds: what an agent writes, what holds if it writes none, and what else is believed. */
-export const LEASE_SECONDS = { agent: 40, least: 20, most: 120 } as const;
+export const LEASE_SECONDS = { agent: NODE_LEASE.seconds, least: 20, most: 120 } as const;
 /** Share of the duration between the two questions: longer than the pause between two renewals, which is a quarter. */
 const SECOND_LOOK = 3 / 8;
 /** Whoever was fresh, or not heard, for so long does not flap. */
@@ -232,7 +232,8 @@ export class HostLeases {
 
 /** The node that a Lease speaks of; null for any other Lease, for example the leader's. */
 export function hostOf({ metadata }: Lease): string | null {
-  return metadata.name.startsWith(PREFIX) ? metadata.name.slice(PREFIX.length) : null;
+  const { prefix } = NODE_LEASE;
+  return metadata.name.startsWith(prefix) ? metadata.name.slice(prefix.length) : null;
 }
 
 /** By the clock of the host, ms since 1970; -Infinity if it never was. */

@@ -8,6 +8,7 @@ import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
 import type { Network, NetworkClass } from '../kinds.ts';
 import { ACCEPTED, classRefusal, refusal } from './acceptance.ts';
 import type { PlannedCondition } from './acceptance.ts';
+import { oncePerObject } from './once-per-object.ts';
 import type { SecretState } from './secret-state.ts';
 import type { VmOwnership } from './selection.ts';
 
@@ -82,14 +83,8 @@ export function ownershipOf(networkClass: NetworkClass | undefined): VmOwnership
   return spec?.vmOwnership ?? 'NamespaceIfReported';
 }
 
-const parsedClasses = new WeakMap<NetworkClass, VmNetworkClassSpec | null>();
-
-/** Parsed once for each version of the object. Null: it breaks the schema. */
-function classSpecOf(networkClass: NetworkClass): VmNetworkClassSpec | null {
-  const known = parsedClasses.get(networkClass);
-  if (known !== undefined) return known;
+/** Null: it breaks the schema. */
+const classSpecOf = oncePerObject((networkClass: NetworkClass): VmNetworkClassSpec | null => {
   const parsed = vmNetworkClassSpecSchema.safeParse(networkClass.spec ?? {});
-  const spec = parsed.success ? parsed.data : null;
-  parsedClasses.set(networkClass, spec);
-  return spec;
-}
+  return parsed.success ? parsed.data : null;
+});

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto';
 import { isForbidden, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { backoffMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { readPresharedKey } from '../../wireguard/preshared-key.ts';
 import { SECRETS } from '../kinds.ts';
 import type { Network, Secret } from '../kinds.ts';
 import { within } from '../../lib/time-limit.ts';
+import { canonicalJson } from './plan/canonical-json.ts';
 import { NO_SECRET } from './secret-state.ts';
 import type { SecretState } from './secret-state.ts';
 
@@ -14,28 +17,33 @@ import type { SecretState } from './secret-state.ts';
  */
 const GOOD_FOR_MS = { least: 60_000, each: 100, most: 600_000 };
 const BAD_FOR_MS = 60_000;
+/** A right that is missing for a moment must not hold up its network for a minute. */
+const FORBIDDEN_FOR = { initialMs: 5_000, longestMs: BAD_FOR_MS };
 /** A server that fails at one Secret (its key store is away, perhaps) is not asked for others meanwhile: workers would wait in vain. */
 const PAUSE_MS = 5_000;
 const PATIENCE_MS = 5_000;
 
 interface Known {
   readonly reference: string;
-  readonly generation: number | undefined;
+  readonly version: string;
   readonly state: SecretState;
   readonly untilMs: number;
+  /** How often in a row it was forbidden to read it. */
+  readonly refusals: number;
 }
 
 /** A state, and the key itself if it was just read; whoever gets it zeroes it. */
 export interface SecretLook {
   readonly state: SecretState;
   readonly key: Buffer | null;
+  readonly isForbidden?: boolean;
 }
 
 type Reference = { readonly name: string; readonly key: string };
 
 /**
  * The Secrets that networks name, asked for one by one. Remembered is only which version was seen, never what stands in it.
- * An answer is asked for anew when the spec moved, after a minute if it was bad and after ten if it was good.
+ * An answer is asked for anew when somebody changed the network, after a minute if it was bad and after ten if it was good.
  */
 export class KnownSecrets {
   readonly #client: Pick<KubeClient, 'get'>;
@@ -54,7 +62,7 @@ export class KnownSecrets {
     const reference = object.spec?.wireGuard?.presharedKeySecretRef;
     if (reference === undefined) return NO_SECRET;
     const known = this.#known.get(network);
-    const isOfNow = known?.reference === nameOf(reference) && known.generation === object.metadata.generation;
+    const isOfNow = known?.reference === nameOf(reference) && known.version === versionOf(object);
     return isOfNow && known.untilMs > this.#clock.monotonicMs() ? known.state : null;
   }
 
@@ -73,10 +81,12 @@ export class KnownSecrets {
     const look = isPaused
       ? unanswered(fieldOf(object, reference), before)
       : await this.#read(object, reference, before, signal);
-    const goodForMs = look.key === null ? BAD_FOR_MS : this.#goodForMs();
+    const refusals = look.isForbidden === true ? (known?.refusals ?? 0) + 1 : 0;
+    const badForMs = refusals === 0 ? BAD_FOR_MS : backoffMs(refusals - 1, FORBIDDEN_FOR);
+    const goodForMs = look.key === null ? badForMs : this.#goodForMs();
     const untilMs = isPaused ? this.#pausedUntilMs : this.#clock.monotonicMs() + goodForMs;
-    const { generation } = object.metadata;
-    this.#known.set(network, { reference: nameOf(reference), generation, state: look.state, untilMs });
+    const version = versionOf(object);
+    this.#known.set(network, { reference: nameOf(reference), version, state: look.state, untilMs, refusals });
     return look;
   }
 
@@ -118,7 +128,7 @@ export class KnownSecrets {
       if (isNotFound(error)) return invalid('does not exist');
       if (isForbidden(error)) {
         const message = `${field} may not be read by the controller. Let the provider grant it "get" on secrets.`;
-        return { state: { state: 'unreadable', message }, key: null };
+        return { state: { state: 'unreadable', message }, key: null, isForbidden: true };
       }
       signal.throwIfAborted();
       this.#pausedUntilMs = this.#clock.monotonicMs() + PAUSE_MS;
@@ -138,6 +148,11 @@ function unanswered(field: string, before: SecretState | null): SecretLook {
   if (before !== null) return { state: before, key: null };
   const message = `${field} cannot be read: the API server fails at it. It is tried again every minute.`;
   return { state: { state: 'unreadable', message }, key: null };
+}
+
+/** Moves when people change the network, if only a label or an annotation: "look again". Not by our own writes. */
+function versionOf({ metadata: { generation, labels, annotations } }: Network): string {
+  return createHash('sha256').update(canonicalJson({ generation, labels, annotations })).digest('base64');
 }
 
 function nameOf({ name, key }: Reference): string {

@@ -6,6 +6,7 @@ import { ownerOf } from './binding.ts';
 import type { Claimant } from './binding.ts';
 import { ownershipOf } from './judgement.ts';
 import { NetworkIndex } from './network-index.ts';
+import type { PlacedNetwork } from './network-index.ts';
 import { cheapest, selectorKeys, selects, uuidKey } from './selection.ts';
 import type { ReportedVm } from './selection.ts';
 import type { VmIndex } from './vm-index.ts';
@@ -86,7 +87,7 @@ export class Owners {
     vms: readonly ReportedVm[],
     among: (network: Network) => boolean = () => true,
   ): ReadonlySet<Network> {
-    const lists = new Map<readonly Network[], ReportedVm[]>();
+    const lists = new Map<readonly PlacedNetwork[], ReportedVm[]>();
     for (const reported of vms) {
       for (const list of this.#index.of(reported)) {
         const some = lists.get(list);
@@ -96,8 +97,9 @@ export class Owners {
     }
     const found = new Set<Network>();
     for (const [list, some] of lists) {
-      for (const network of list) {
-        if (found.has(network) || !among(network)) continue;
+      for (const { key } of list) {
+        const network = this.#parts.networks.get(key);
+        if (network === undefined || found.has(network) || !among(network)) continue;
         if (some.some((reported) => this.selects(network, reported))) found.add(network);
       }
     }
@@ -176,8 +178,13 @@ export class Owners {
     const elsewhere =
       vm.uuid === undefined ? [] : this.#selecting(attachments.holdersElsewhere(vm.uuid, nodeName), reported);
     if (elsewhere.length > 0) return elsewhere.map((network) => ({ network, holds: 'elsewhere' }));
-    const network = this.#index.oldest(reported, (one) => this.selects(one, reported));
-    return network === null ? [] : [{ network, holds: 'nothing' }];
+    const { networks } = this.#parts;
+    const key = this.#index.oldest(reported, (one) => {
+      const network = networks.get(one);
+      return network !== undefined && this.selects(network, reported);
+    });
+    const network = key === null ? undefined : networks.get(key);
+    return network === undefined ? [] : [{ network, holds: 'nothing' }];
   }
 
   #selecting(holders: readonly Holder[], reported: ReportedVm): Network[] {

@@ -1,7 +1,7 @@
 import { resolvedPolicySchema } from '../../api/v1alpha1/index.ts';
 import type { ResolvedPolicy } from '../../api/v1alpha1/index.ts';
 import type { Attachment } from '../kinds.ts';
-import { canonicalJson } from './plan/canonical-json.ts';
+import { oncePerObject } from './once-per-object.ts';
 import { networkPolicy } from './plan/network-policy.ts';
 import type { PolicyInput } from './plan/network-policy.ts';
 import { policyHash } from './plan/policy-hash.ts';
@@ -31,15 +31,13 @@ export class PolicyResolver {
 
   /** Whether an attachment has this very policy and says so in its hash. */
   isCurrent({ spec }: Attachment, tunnel: boolean): boolean {
-    const { policy, hash } = this.#resolved(spec.policy, tunnel);
-    if (storedHash(spec) !== hash) return false;
-    const sealed = spec.sealedPresharedKey;
-    return spec.hash === (sealed === undefined ? hash : policyHash(policy, sealed));
+    return storedHash(spec) === this.#resolved(spec.policy, tunnel).hash;
   }
 
   #resolved(before: ResolvedPolicy | undefined, tunnel: boolean): Resolved {
-    const { consumerEndpoint, previousEndpoint } = before ?? {};
-    const key = canonicalJson({ consumerEndpoint, previousEndpoint, tunnel });
+    // All that `networkPolicy` reads of them. Of ten thousand attachments each asks, so it is no JSON.
+    const { consumerEndpoint: now, previousEndpoint: then } = before ?? {};
+    const key = [tunnel, now?.address, now?.port, then?.address, then?.port, then?.until].join(' ');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const policy = networkPolicy({ ...this.#input, before, tunnel });
@@ -49,15 +47,14 @@ export class PolicyResolver {
   }
 }
 
-const hashes = new WeakMap<ResolvedPolicy, string | null>();
-
-/** Of a policy as stored, with the defaults of today; once for each version of the object. Null: it breaks the schema. */
-function storedHash({ policy, hash: claimed }: Attachment['spec']): string | null {
-  const known = hashes.get(policy);
-  if (known !== undefined) return known;
+/**
+ * Of a policy as stored, with the defaults of today and without its sealed key. Null: it breaks the schema, or `spec.hash` is not
+ * that of what stands there.
+ */
+const storedHash = oncePerObject((spec: Attachment['spec']): string | null => {
+  const { policy, hash: claimed, sealedPresharedKey: sealed } = spec;
   const parsed = resolvedPolicySchema.safeParse(policy);
-  const hash = parsed.success ? policyHash(parsed.data, undefined) : null;
-  // Nearly always it is what stands there already: of ten thousand texts that are kept, each is kept once.
-  hashes.set(policy, hash === claimed ? claimed : hash);
-  return hash;
-}
+  if (!parsed.success || policyHash(parsed.data, sealed) !== claimed) return null;
+  // Of ten thousand texts that are kept, each is kept once.
+  return sealed === undefined ? claimed : policyHash(parsed.data, undefined);
+});

@@ -1,14 +1,16 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { printable } from '../../api/printable.ts';
-import { isConflict, isNotFound } from '../../kube/api-error.ts';
+import { ApiError, isConflict, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Outcome } from '../../kube/controller/controller.ts';
 import type { EventRecorder } from '../../kube/events/recorder.ts';
+import { onlyStatus } from '../../kube/only-status.ts';
 import { keyOf } from '../../kube/resource.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { CLOSED_FINALIZER, FIELD_MANAGER, NETWORKS } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
-import { NOTHING_WRITTEN, together, writeAttachments } from './attachment-pass.ts';
+import { NOTHING_WRITTEN, refusalText, together, writeAttachments } from './attachment-pass.ts';
 import type { PassResult } from './attachment-pass.ts';
 import type { PlannedUpdate } from './attachment-plan.ts';
 import { AttachmentWriter, isRefusal } from './attachment-writer.ts';
@@ -52,6 +54,12 @@ const WALL_CLOCK_CHECK_MS = 60_000;
 /** The cache lacks what the server has; its event brings the key back, this is for when it does not. */
 const CACHE_LAG_MS = 5_000;
 const PATIENCE_MS = 5_000;
+/** Answers to a status that will not be taken the next time either: invalid, forbidden, too large. */
+const REFUSED: ReadonlySet<number> = new Set([400, 403, 413, 422]);
+/** What the API server says, with a 500, when etcd does not take an object. */
+const TOO_LARGE = /request is too large/;
+/** A network of so many attachments takes some milliseconds to plan for. */
+const MUCH = 1_000;
 const NO_KEY: SealingMaterial = { secret: NO_SECRET, key: null };
 
 type Hosts = ReadonlyMap<string, HostState>;
@@ -97,7 +105,7 @@ export class NetworkReconciler {
     let pass = await close(NONE);
     if (this.#isToAsk(key, hosts)) pass = together(pass, await close(await this.#ask(key, hosts, signal)));
     if (pass.error !== null) throw pass.error;
-    return again([soonMs(pass, hosts)]);
+    return again(pass, [soonMs(pass, hosts)]);
   }
 
   /**
@@ -107,27 +115,34 @@ export class NetworkReconciler {
   async #bring(key: string, network: Network, signal: AbortSignal): Promise<Outcome> {
     const { secrets } = this.#ports;
     const secret = secrets.known(key, network);
-    const known = this.#observe(key, network, NONE, secret ?? UNREAD);
+    const known = await this.#observe(key, network, NONE, secret ?? UNREAD);
     const mustRead = needsKey(known.actions);
     if (secret !== null && !mustRead && !this.#isToAsk(key, known.hosts)) {
       return this.#carryOut(key, network, known, NO_KEY, NOTHING_WRITTEN, signal);
     }
-    const { actions } = mustRead ? this.#observe(key, network, NONE, UNREAD) : known;
-    const closed = await writeAttachments(this.#writer, null, withoutLook(actions), NO_KEY, signal);
+    const closed = await this.#close(key, network, known, signal);
 
     const gone = await this.#ask(key, known.hosts, signal);
     let look = await secrets.look(key, network, mustRead, signal);
     try {
-      let observed = this.#observe(key, network, gone, look.state);
+      let observed = await this.#observe(key, network, gone, look.state);
       if (needsKey(observed.actions) && look.key === null) {
         look = await secrets.look(key, network, true, signal);
-        observed = this.#observe(key, network, gone, look.state);
+        observed = await this.#observe(key, network, gone, look.state);
       }
       const material = { secret: look.state, key: look.key };
       return await this.#carryOut(key, network, observed, material, closed, signal);
     } finally {
       look.key?.fill(0);
     }
+  }
+
+  /** What can be done before the Secret was looked at. Where nothing but new attachments is due, that is nothing. */
+  async #close(key: string, network: Network, known: Observed, signal: AbortSignal): Promise<PassResult> {
+    const { remove, release, update } = known.actions;
+    if (remove.length + release.length + update.length === 0) return NOTHING_WRITTEN;
+    const { actions } = needsKey(known.actions) ? await this.#observe(key, network, NONE, UNREAD) : known;
+    return writeAttachments(this.#writer, null, withoutLook(actions), NO_KEY, signal);
   }
 
   /** @param closed what was written before */
@@ -153,7 +168,7 @@ export class NetworkReconciler {
         ? null
         : Math.min(Math.max(actions.dueMs - clock.nowMs(), 1), WALL_CLOCK_CHECK_MS);
     const countMs = status.countWaits ? this.#countInMs(key) : null;
-    return again([soonMs(all, hosts), graceMs, countMs, secrets.dueInMs(key)]);
+    return again(all, [soonMs(all, hosts), graceMs, countMs, secrets.dueInMs(key)]);
   }
 
   /** Writes what was planned. What closes does not wait for the network's own finalizer; what is new comes after it. */
@@ -171,7 +186,7 @@ export class NetworkReconciler {
       if (addFinalizer) current = await this.#writeFinalizer(network, true, signal);
     } catch (error) {
       if (!isRefusal(error) || isConflict(error) || isNotFound(error)) throw error;
-      const failure = create.length === 0 ? undefined : printable(error.message, 512);
+      const failure = create.length === 0 ? undefined : refusalText(error);
       return { pass: { ...closed, written: { ...closed.written, failure }, error }, current };
     }
     const opening = { remove: [], release: [], create };
@@ -179,7 +194,16 @@ export class NetworkReconciler {
     return { pass: together(closed, opened), current };
   }
 
-  #observe(key: string, network: Network, gone: Names, secret: SecretState): Observed {
+  /** What is there and what to do about it. Where that is much, others have their turn before and after. */
+  async #observe(key: string, network: Network, gone: Names, secret: SecretState): Promise<Observed> {
+    const isMuch = this.#ports.fleet.parts.attachments.countOf(key) >= MUCH;
+    if (isMuch) await turn();
+    const observed = this.#observeNow(key, network, gone, secret);
+    if (isMuch) await turn();
+    return observed;
+  }
+
+  #observeNow(key: string, network: Network, gone: Names, secret: SecretState): Observed {
     const { fleet, clock } = this.#ports;
     const { attachments: view, clusterRanges, vms: index } = fleet.parts;
     const vms = fleet.selected(network);
@@ -228,9 +252,22 @@ export class NetworkReconciler {
     if (!changed) return;
     const { client, networks, clock } = this.#ports;
     const options = { fieldManager: FIELD_MANAGER, subresource: 'status', signal } as const;
-    const written = await client.update(NETWORKS, { ...network, status }, options);
-    networks.written(written);
+    try {
+      // The answer is the whole object.
+      const written = (await client.update(NETWORKS, onlyStatus(network, status), options)) as Network;
+      networks.written(written);
+    } catch (error) {
+      this.#tellUnwritten(network, error);
+      throw error;
+    }
     this.#statusWrittenMs.set(key, clock.monotonicMs());
+  }
+
+  /** What people read of the network is old then. The log has each try; of the Events one is a series. */
+  #tellUnwritten(network: Network, error: unknown): void {
+    if (!(error instanceof ApiError) || !(REFUSED.has(error.status) || TOO_LARGE.test(error.message))) return;
+    const note = `${printable(error.message, 512)}. What the status says is old. It is tried again about once a minute.`;
+    this.#ports.recorder.event(network, 'Warning', 'FailedToUpdateStatus', 'UpdateStatus', note);
   }
 
   #tell(network: Network, { status, changed }: PlannedStatus, written: Written): void {
@@ -318,7 +355,8 @@ function soonMs({ more, raced }: PassResult, hosts: Hosts): number | null {
   return hasMissing(hosts) ? LOOK_AGAIN_MS : null;
 }
 
-function again(delays: readonly (number | null)[]): Outcome {
+function again({ more, raced }: PassResult, delays: readonly (number | null)[]): Outcome {
   const due = delays.filter((delay) => delay !== null);
-  return due.length === 0 ? undefined : { requeueAfterMs: Math.max(1, Math.min(...due)) };
+  if (due.length === 0) return undefined;
+  return { requeueAfterMs: Math.max(1, Math.min(...due)), unfinished: more || raced };
 }

@@ -1,7 +1,9 @@
 import type { Selector } from '../../api/v1alpha1/selector.ts';
+import { NIL_UUID } from '../../api/v1alpha1/uuid.ts';
 import type { VirtualMachine } from '../../api/v1alpha1/virtual-machine.ts';
 import type { VmNetworkClassSpec } from '../../api/v1alpha1/vm-network-class-spec.ts';
 import type { Network } from '../kinds.ts';
+import { oncePerObject } from './once-per-object.ts';
 
 /** A VM as a host reports it. */
 export interface ReportedVm {
@@ -37,7 +39,8 @@ export function selectorKeys(network: Network): readonly (readonly string[])[] {
 /** Keys under which a VM is found from a network; those of `selectorKeys`, and as many as the VM has. */
 export function vmKeys(vm: VirtualMachine): string[] {
   const labels = Object.entries(vm.labels ?? {}).map(([key, value]) => labelKey(key, value));
-  return [nameKey(vm.name), ...(vm.uuid === undefined ? [] : [uuidKey(vm.uuid)]), ...labels];
+  const uuids = vm.uuid === undefined ? [] : [vm.uuid].filter(isOfOne);
+  return [nameKey(vm.name), ...uuids.map(uuidKey), ...labels];
 }
 
 /** Of several lists the one that costs least, the first among equals; empty if there is none. */
@@ -83,6 +86,8 @@ export function namespacesOfVm(vm: VirtualMachine): string[] {
 }
 
 export const uuidKey = (uuid: string): string => `uuid ${uuid}`;
+/** The Nil UUID is no VM's own: nothing is found or selected by it, whatever a host reports or an older schema let through. */
+const isOfOne = (uuid: string): boolean => uuid !== NIL_UUID;
 const nameKey = (name: string): string => `name ${name}`;
 const labelKey = (key: string, value: string): string => `label ${key} ${value}`;
 
@@ -108,24 +113,19 @@ interface Matcher {
   readonly pinnedTo: string;
 }
 
-const matchers = new WeakMap<Network, Matcher>();
-
-/** Made once for each version of the object, from the selector as stored, whatever an older schema let through. */
-function matcherOf(network: Network): Matcher {
-  const known = matchers.get(network);
-  if (known !== undefined) return known;
+/** From the selector as stored, whatever an older schema let through. */
+const matcherOf = oncePerObject((network: Network): Matcher => {
   const selector: Partial<Selector> = network.spec?.selector ?? {};
   const names = selector.names ?? [];
-  const uuids = selector.uuids ?? [];
+  const given: readonly string[] = selector.uuids ?? [];
+  const uuids = given.filter(isOfOne);
   const labels = Object.entries(selector.matchLabels ?? {});
   const lists = [uuids.map(uuidKey), names.map(nameKey), ...labels.map((pair) => [labelKey(...pair)])];
-  const matcher: Matcher = {
+  return {
     keys: lists.filter((keys) => keys.length > 0),
     names: names.length === 0 ? null : new Set(names),
-    uuids: uuids.length === 0 ? null : new Set(uuids),
+    uuids: given.length === 0 ? null : new Set(uuids),
     labels,
     pinnedTo: selector.nodeName ?? '',
   };
-  matchers.set(network, matcher);
-  return matcher;
-}
+});

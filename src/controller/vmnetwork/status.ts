@@ -6,7 +6,8 @@ import { compare } from './age.ts';
 import { belongsTo } from './attachment-plan.ts';
 import type { AttachmentPlan } from './attachment-plan.ts';
 import { cardReports } from './attachment-report.ts';
-import { planConditions, specOf } from './conditions.ts';
+import type { CardReport } from './attachment-report.ts';
+import { isAsAsked, planConditions, specOf } from './conditions.ts';
 import type { SelectedVm } from './binding.ts';
 import type { HostState } from './host-health.ts';
 import type { Judgement } from './judgement.ts';
@@ -21,16 +22,16 @@ export interface StatusInput {
   readonly plan: AttachmentPlan;
   /** What the API server said when an attachment could not be written. */
   readonly failure?: string | undefined;
-  /** A bare new count of dropped packets is worth a write. */
+  /** What alone moves all the time, a new count of dropped packets or a new handshake, is worth a write. */
   readonly countIsDue: boolean;
   readonly nowMs: number;
 }
 
 export interface PlannedStatus {
   readonly status: VmNetworkStatus;
-  /** It differs from what stands there in more than a count that is not due. */
+  /** It differs from what stands there in more than what is not due. */
   readonly changed: boolean;
-  /** Only the count of dropped packets differs, and it is not due yet. */
+  /** Only the count of dropped packets or the last handshake differs, and is not due yet. */
   readonly countWaits: boolean;
 }
 
@@ -45,13 +46,14 @@ export function planStatus(input: StatusInput): PlannedStatus {
   const { network, attachments } = input;
   const before: VmNetworkStatus = network.status ?? {};
   const lastStale = before.conditions?.some(({ reason }) => reason === 'AgentStale') ?? false;
-  const cards = cardReports(network, attachments, input.plan, input.hosts, lastStale);
+  const cards = cardReports(network, attachments, input.plan, input.hosts, input.vms, lastStale);
   const conditions = stamped(planConditions({ ...input, cards }), input, before);
   const enforced = cards.filter((card) => card.enforced.status === 'True' && !card.stale).length;
   const desired = input.plan.desired;
   const own = attachments.filter((attachment) => belongsTo(attachment, network));
   const endpoint = endpointOf(input);
   const droppedPackets = droppedOf(own);
+  const lastHandshake = lastHandshakeOf(cards, input);
   const peers = peersOf(own, input);
   const status: VmNetworkStatus = {
     observedGeneration: network.metadata.generation ?? 0,
@@ -59,12 +61,11 @@ export function planStatus(input: StatusInput): PlannedStatus {
     ...(endpoint === undefined ? {} : { endpoint }),
     attachments: { desired, enforced, summary: `${enforced}/${desired}` },
     ...(droppedPackets === undefined ? {} : { droppedPackets }),
+    ...(lastHandshake === undefined ? {} : { tunnel: { lastHandshake } }),
     ...(peers.length === 0 ? {} : { peers }),
   };
   if (canonicalJson(status) === canonicalJson(before)) return { status, changed: false, countWaits: false };
-  const counted =
-    canonicalJson({ ...status, droppedPackets: 0 }) === canonicalJson({ ...before, droppedPackets: 0 });
-  const countWaits = counted && !input.countIsDue;
+  const countWaits = !input.countIsDue && canonicalJson(settled(status)) === canonicalJson(settled(before));
   return { status, changed: !countWaits, countWaits };
 }
 
@@ -82,6 +83,22 @@ function droppedOf(own: readonly Attachment[]): number | undefined {
         told.reduce((sum, count) => sum + count, 0),
         Number.MAX_SAFE_INTEGER,
       );
+}
+
+/** Of the cards where the network is in force the one that had none for longest; undefined while one had none. */
+function lastHandshakeOf(cards: readonly CardReport[], input: StatusInput): string | undefined {
+  const spec = specOf(input);
+  // With Direct the host does not look.
+  if (spec === null || spec.mode === 'Direct') return undefined;
+  const inForce = cards.filter(({ enforced, stale }) => !stale && isAsAsked(enforced, spec));
+  const seen = inForce.map(({ lastHandshake = '' }) => ({ lastHandshake, ms: Date.parse(lastHandshake) }));
+  if (seen.some(({ ms }) => Number.isNaN(ms))) return undefined;
+  return seen.sort((a, b) => a.ms - b.ms)[0]?.lastHandshake;
+}
+
+/** A status without what moves all the time. */
+function settled({ droppedPackets: _count, tunnel: _seen, ...rest }: VmNetworkStatus): VmNetworkStatus {
+  return rest;
 }
 
 function peersOf(own: readonly Attachment[], input: StatusInput): NonNullable<VmNetworkStatus['peers']> {

@@ -1,5 +1,6 @@
 import { cidrContains } from '../../api/v1alpha1/cidr.ts';
 import type { Cidr } from '../../api/v1alpha1/cidr.ts';
+import type { Controller } from '../../kube/controller/controller.ts';
 import { keyOf, refOf } from '../../kube/resource.ts';
 import type { InformerEvent } from '../../kube/reflector/informer.ts';
 import type { Attachment, HostNode, Network, NetworkClass } from '../kinds.ts';
@@ -15,12 +16,12 @@ import type { WrittenView } from './written-view.ts';
  * Which networks does an event touch? Each method names only what has to be looked at anew; what an event does not touch is
  * not found by walking the fleet but by the indexes. The exception is a change of a class, which is about all of its
  * networks, and even then new cluster ranges touch only those whose endpoint they decide about.
+ *
+ * What somebody asks for and has no answer to yet, a kill switch for instance, is urgent: it goes before those of its namespace that
+ * only a class, a host or a VM touched.
  */
 
-export interface Triggers {
-  readonly enqueue: (network: string) => void;
-  readonly enqueueAfter: (network: string, delayMs: number) => void;
-}
+export type Triggers = Pick<Controller, 'enqueue' | 'enqueueAfter'>;
 
 /** Changes of mere counts wait this long, so that they share a pass. */
 const COUNTS_AFTER_MS = 60_000;
@@ -43,7 +44,9 @@ export class NetworkTriggers {
 
   network({ type, object, previous }: InformerEvent<Network>): void {
     // Our own status or finalizer: the pass that wrote it knew.
-    if (type !== 'updated' || !this.#networks.isOwn(object)) this.#queue.enqueue(keyOf(object));
+    if (type !== 'updated' || !this.#networks.isOwn(object)) {
+      this.#queue.enqueue(keyOf(object), { urgent: type === 'deleted' || !isAnswered(object) });
+    }
     if (type === 'updated' && previous !== undefined && !decidesAnew(previous, object)) return;
     this.#tell(this.#fleet.owners.network(previous, type === 'deleted' ? undefined : object));
   }
@@ -139,6 +142,11 @@ export class NetworkTriggers {
     if (waitMs === 0) this.#queue.enqueue(network);
     else this.#queue.enqueueAfter(network, waitMs);
   }
+}
+
+/** Whether the status speaks of the present spec, and of the end if there is to be one: that too moves the generation. */
+function isAnswered({ metadata, status }: Network): boolean {
+  return status?.observedGeneration === metadata.generation;
 }
 
 /** Whether who owns which VM may come out otherwise. */

@@ -3,11 +3,14 @@ import type { Logger } from '../../lib/log.ts';
 import type { Metrics, ReconcileResult } from '../../lib/metrics.ts';
 import { isConflict } from '../api-error.ts';
 import { NotLeading } from '../fenced-client.ts';
-import { type WorkQueue, workQueue } from '../queue/work-queue.ts';
+import { type AddOptions, type WorkQueue, workQueue } from '../queue/work-queue.ts';
 
-/** What a reconciliation that did not fail asks for: nothing, or to come again after a time (0: soon, rate-limited). */
+/**
+ * What a reconciliation that did not fail asks for: nothing, or to come again after a time (0: soon, rate-limited).
+ * `unfinished`: it comes again for the rest of the same work; a key that was urgent still is.
+ */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- so that a reconciler may end without a return
-export type Outcome = { readonly requeueAfterMs?: number } | void;
+export type Outcome = { readonly requeueAfterMs?: number; readonly unfinished?: boolean } | void;
 
 export interface ControllerOptions {
   /** Label of the metrics and of the queue. */
@@ -16,6 +19,11 @@ export interface ControllerOptions {
   readonly queue?: WorkQueue | undefined;
   /** Keys that are reconciled at the same time, 1 or more. */
   readonly workers: number;
+  /**
+   * Whose key it is, always the same. Keys of different lanes take turns, and while one lane alone is busy a worker, if there are more than
+   * one, is kept for the others: see `queue/lanes.ts`. Default: one lane, which has all workers. Not with a `queue` of the caller's.
+   */
+  readonly laneOf?: ((key: string) => string) | undefined;
   /** Brings what the key names to where it should be. Throws to be tried again, later each time. */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<Outcome>;
   readonly clock: Clock;
@@ -24,7 +32,7 @@ export interface ControllerOptions {
 }
 
 export interface Controller {
-  enqueue(key: string): void;
+  enqueue(key: string, options?: AddOptions): void;
   enqueueAfter(key: string, delayMs: number): void;
   /**
    * Works until the signal aborts, then takes no more keys and ends after the reconciliations under way, whose signal it
@@ -39,25 +47,27 @@ export interface Controller {
  */
 type Ending =
   | { readonly kind: 'success' }
-  | { readonly kind: 'again'; readonly afterMs: number }
+  | { readonly kind: 'again'; readonly afterMs: number; readonly unfinished: boolean }
   | { readonly kind: 'interrupted' }
   | { readonly kind: 'overtaken'; readonly error: unknown }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export function controller(options: ControllerOptions): Controller {
-  const { name, workers, reconcile, clock, metrics } = options;
+  const { name, workers, laneOf, reconcile, clock, metrics } = options;
   if (!Number.isInteger(workers) || workers < 1) {
     throw new RangeError(`workers of controller ${name} is ${workers}; give a whole number of 1 or more`);
   }
   const log = options.log.child({ controller: name });
-  const queue = options.queue ?? workQueue({ name, clock, metrics });
+  const lanes = laneOf && { laneOf, most: Math.max(workers - 1, 1) };
+  const queue = options.queue ?? workQueue({ name, clock, metrics, lanes });
   const counts = metrics?.controller(name, workers);
 
   async function attempt(key: string, signal: AbortSignal): Promise<Ending> {
     try {
       const outcome = await reconcile(key, signal);
       const afterMs = outcome?.requeueAfterMs;
-      return afterMs === undefined ? { kind: 'success' } : { kind: 'again', afterMs };
+      if (afterMs === undefined) return { kind: 'success' };
+      return { kind: 'again', afterMs, unfinished: outcome?.unfinished === true };
     } catch (error) {
       if (signal.aborted || error instanceof NotLeading) return { kind: 'interrupted' };
       return { kind: isConflict(error) ? 'overtaken' : 'failed', error };
@@ -75,7 +85,7 @@ export function controller(options: ControllerOptions): Controller {
   }
 
   return {
-    enqueue: (key) => queue.add(key),
+    enqueue: (key, added) => queue.add(key, added),
     enqueueAfter: (key, delayMs) => queue.addAfter(key, delayMs),
     run: async (signal) => {
       await Promise.all(Array.from({ length: workers }, () => work(signal)));
@@ -99,7 +109,8 @@ function settle(queue: WorkQueue, log: Logger, key: string, ending: Ending): Rec
           return 'requeue';
         }
         queue.forget(key);
-        queue.addAfter(key, ending.afterMs);
+        if (ending.unfinished) queue.addUnfinished(key, ending.afterMs);
+        else queue.addAfter(key, ending.afterMs);
         return 'requeue_after';
       case 'interrupted':
         queue.addOvertaken(key);

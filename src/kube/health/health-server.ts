@@ -13,6 +13,8 @@ export interface HealthServerOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
+  /** By name; all must pass for /healthz, besides the event loop. Only what a restart heals. */
+  readonly live?: Readonly<Record<string, Check>> | undefined;
   /** By name; all must pass for /readyz. */
   readonly ready?: Readonly<Record<string, Check>> | undefined;
   /** /healthz fails when the event loop runs later than this, ms: only a restart heals that. Default 10,000. */
@@ -41,7 +43,19 @@ export class HealthServer {
     this.#server.maxConnections = CONNECTIONS;
   }
 
+  /** On all addresses (`::`) means those of IPv4 alone where the machine has no IPv6. Throws VMN_LISTEN. */
   static async listen(options: HealthServerOptions): Promise<HealthServer> {
+    try {
+      return await HealthServer.#listenOn(options);
+    } catch (error) {
+      const cause: unknown = error instanceof Error ? error.cause : null;
+      const lacksIpv6 = cause instanceof Error && 'code' in cause && cause.code === 'EAFNOSUPPORT';
+      if (options.host !== '::' || !lacksIpv6) throw error;
+      return HealthServer.#listenOn({ ...options, host: '0.0.0.0' });
+    }
+  }
+
+  static async #listenOn(options: HealthServerOptions): Promise<HealthServer> {
     const server = new HealthServer(options);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -75,10 +89,10 @@ export class HealthServer {
     // Not by `new URL`, which throws for some paths: no request may end the process.
     const [path, query = ''] = (request.url ?? '/').split('?');
     if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'only GET\n');
-    const { ready = {} } = this.#options;
+    const { live = {}, ready = {} } = this.#options;
     switch (path) {
       case '/healthz':
-        return report(response, { 'event-loop': () => this.#lagging() }, query);
+        return report(response, { 'event-loop': () => this.#lagging(), ...live }, query);
       case '/readyz':
         return report(response, ready, query);
       case '/metrics':

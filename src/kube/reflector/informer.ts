@@ -7,7 +7,7 @@ import { IndexedStore } from '../store/store.ts';
 import type { Indexers, Store } from '../store/store.ts';
 import { hasLostPast } from './lost-past.ts';
 import { Reflector } from './reflector.ts';
-import type { ReflectorMetrics, ReflectorSink } from './reflector.ts';
+import type { ReflectorSink } from './reflector.ts';
 
 export interface InformerEvent<T> {
   readonly type: 'added' | 'updated' | 'deleted';
@@ -41,7 +41,6 @@ export interface InformerOptions<T> extends Selection {
   /** In [0, 1). */
   readonly random?: (() => number) | undefined;
   readonly log?: Logger | undefined;
-  readonly metrics?: ReflectorMetrics | undefined;
   /**
    * Called when the server turns out to have lost its data, or to have been given older ones back, before the store shows it:
    * what other collections told is worth nothing either, and shows it later.

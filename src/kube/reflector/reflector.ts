@@ -43,19 +43,11 @@ export interface ReflectorSink<T> {
   contact(): void;
 }
 
-export type WatchOutcome = 'ended' | 'broken' | 'silent';
-
-export interface ReflectorMetrics {
-  listDone(resource: string, ok: boolean): void;
-  watchDone(resource: string, outcome: WatchOutcome): void;
-}
-
 export interface ReflectorOptions extends Selection {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random?: (() => number) | undefined;
   readonly log?: Logger | undefined;
-  readonly metrics?: ReflectorMetrics | undefined;
 }
 
 export const PAGE_LIMIT = 500;
@@ -79,7 +71,6 @@ export class Reflector<T extends KubeObject> {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #log: Logger | undefined;
-  readonly #metrics: ReflectorMetrics | undefined;
   readonly #listBackoff: Backoff;
   readonly #watchBackoff: Backoff;
   #version = '';
@@ -96,7 +87,6 @@ export class Reflector<T extends KubeObject> {
     this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
     this.#log = options.log;
-    this.#metrics = options.metrics;
     this.#listBackoff = new Backoff({ ...DELAYS, random: this.#random });
     this.#watchBackoff = new Backoff({ ...DELAYS, random: this.#random });
   }
@@ -122,7 +112,6 @@ export class Reflector<T extends KubeObject> {
     while (true) {
       try {
         const snapshot = await this.#snapshot(signal);
-        this.#metrics?.listDone(resourceName(this.#type), true);
         const heard = this.#version;
         this.#version = snapshot.resourceVersion;
         this.#listedMs = this.#clock.monotonicMs();
@@ -131,7 +120,6 @@ export class Reflector<T extends KubeObject> {
         return;
       } catch (error) {
         signal.throwIfAborted();
-        this.#metrics?.listDone(resourceName(this.#type), false);
         if (isTooLarge(error) && this.#pageLimit > 1) {
           this.#pageLimit = Math.floor(this.#pageLimit / 2);
           this.#say(error, 0, `list is too large; trying pages of ${this.#pageLimit}`);
@@ -182,11 +170,9 @@ export class Reflector<T extends KubeObject> {
     const stop = new AbortController();
     const onAbort = (): void => stop.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    let silent = false;
-    const watchdog = new Watchdog(this.#clock, silenceMs, () => {
-      silent = true;
-      stop.abort(new Error(`nothing heard for ${silenceMs / 1000} s`));
-    });
+    const watchdog = new Watchdog(this.#clock, silenceMs, () =>
+      stop.abort(new Error(`nothing heard for ${silenceMs / 1000} s`)),
+    );
     let openedMs: number | null = null;
     const ended = (error?: unknown): WatchEnd => ({
       error,
@@ -194,7 +180,6 @@ export class Reflector<T extends KubeObject> {
       askedMs: timeoutSeconds * 1000,
       livedMs: openedMs === null ? 0 : this.#clock.monotonicMs() - openedMs,
     });
-    let outcome: WatchOutcome = 'ended';
     try {
       const events = this.#client.watch<T>(
         this.#type,
@@ -220,12 +205,10 @@ export class Reflector<T extends KubeObject> {
       }
       return ended();
     } catch (error) {
-      outcome = silent ? 'silent' : 'broken';
       return ended(error);
     } finally {
       watchdog.stop();
       signal.removeEventListener('abort', onAbort);
-      this.#metrics?.watchDone(resourceName(this.#type), outcome);
     }
   }
 

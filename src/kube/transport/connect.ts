@@ -1,6 +1,8 @@
 import { systemClock } from '../../lib/clock.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { limited } from '../../lib/time-limit.ts';
 import type { KubeClient } from '../client.ts';
+import { ConnectionConfigError } from './connection-config-error.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './credentials.ts';
 import { inClusterEndpoint } from './in-cluster.ts';
@@ -32,7 +34,7 @@ export async function connect(options: ConnectOptions): Promise<KubeClient> {
   const { clock = systemClock, metrics, random } = options;
   const endpoint = await endpointOf(options, clock);
   // What cannot be had now will hardly be had later: the person who starts us is still looking.
-  await endpoint.credentials.current();
+  await firstCredentials(endpoint, options, clock, requestTimeoutMs);
   const connection = new Connection({
     ...endpoint,
     clock,
@@ -44,9 +46,36 @@ export async function connect(options: ConnectOptions): Promise<KubeClient> {
   return new RestClient({ connection, clock, metrics, random });
 }
 
+/** A program that gives credentials may hang. */
+async function firstCredentials(
+  { credentials }: Endpoint,
+  options: ConnectOptions,
+  clock: Clock,
+  limitMs: number,
+): Promise<void> {
+  let isLate = false;
+  const ask = (limit: AbortSignal) => {
+    limit.addEventListener('abort', () => (isLate = true));
+    return credentials.current();
+  };
+  try {
+    await limited(clock, limitMs, new AbortController().signal, ask);
+  } catch (error) {
+    if (!isLate) throw error;
+    const on = pathsOf(options) || 'the service account';
+    const problem = `the credentials of its user did not come within ${limitMs / 1000} s`;
+    const remedy = 'Run `kubectl get --raw /version` with it.';
+    throw new ConnectionConfigError(on, problem, remedy, error);
+  }
+}
+
+function pathsOf({ kubeconfig, env = process.env }: ConnectOptions): string {
+  return kubeconfig ?? env['KUBECONFIG'] ?? '';
+}
+
 async function endpointOf(options: ConnectOptions, clock: Clock): Promise<Endpoint> {
   const { env = process.env, context } = options;
-  const paths = options.kubeconfig ?? env['KUBECONFIG'] ?? '';
+  const paths = pathsOf(options);
   if (paths === '') return inClusterEndpoint({ env, clock });
   // A pod has no use for what reads them.
   const { kubeconfigEndpoint } = await import('./kubeconfig.ts');

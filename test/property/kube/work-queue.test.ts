@@ -2,13 +2,14 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DelayedKeys } from '../../../src/kube/queue/delayed-keys.ts';
 import { Fifo } from '../../../src/kube/queue/fifo.ts';
+import type { LaneOptions } from '../../../src/kube/queue/lanes.ts';
 import { RateLimit } from '../../../src/kube/queue/rate-limit.ts';
 import { type WorkQueue, workQueue } from '../../../src/kube/queue/work-queue.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 const KEYS = ['a', 'b', 'c', 'd'] as const;
 
-type Word = 'add' | 'addRateLimited' | 'addOvertaken' | 'forget';
+type Word = 'add' | 'addUrgent' | 'addRateLimited' | 'addOvertaken' | 'forget';
 
 type Step =
   | { readonly do: 'tell'; readonly what: Word; readonly key: string }
@@ -26,7 +27,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         do: fc.constant('tell' as const),
         what: fc.constantFrom<Word[]>(
           'add',
-          'add',
+          'addUrgent',
           'addRateLimited',
           'addRateLimited',
           'addOvertaken',
@@ -60,16 +61,16 @@ class Model {
   readonly #limit: RateLimit;
   #delays = 0;
 
-  constructor() {
+  constructor(lanes?: LaneOptions) {
     // No delay ends at the same instant as anything else, so that what is owed when is never a matter of order.
     const limits = { clock: this.clock, initialMs: 5.00003, burst: 5, stormMs: 30, random: () => 0.123456 };
     this.#limit = new RateLimit(limits);
-    this.queue = workQueue({ name: 'q', clock: this.clock, rateLimit: new RateLimit(limits) });
+    this.queue = workQueue({ name: 'q', clock: this.clock, rateLimit: new RateLimit(limits), lanes });
   }
 
   tell(what: Word, key: string): void {
     this.#passDue();
-    if (what === 'add') this.#comeDue(key, false);
+    if (what === 'add' || what === 'addUrgent') this.#comeDue(key, false);
     if (what === 'addOvertaken') this.#delay(key, this.#limit.overtakenMs(key));
     if (what === 'addRateLimited') {
       this.#failed.add(key);
@@ -80,7 +81,8 @@ class Model {
       const hastened = this.#limit.forget(key) ? [...this.#failed].slice(0, 2) : [];
       for (const one of hastened) this.#comeDue(one);
     }
-    this.queue[what](key);
+    if (what === 'addUrgent') this.queue.add(key, { urgent: true });
+    else this.queue[what](key);
   }
 
   addAfter(added: string, delayMs: number): void {
@@ -141,10 +143,13 @@ class Model {
   }
 }
 
-test('no key is lost, comes unasked, comes twice, or is with two workers', async () => {
+test.each<[string, LaneOptions | undefined]>([
+  ['one lane', undefined],
+  ['lanes, each with one worker at a time', { laneOf: (of) => (of < 'c' ? 'low' : 'high'), most: 1 }],
+])('no key is lost, comes unasked, comes twice, or is with two workers: %s', async (_, lanes) => {
   await fc.assert(
     fc.asyncProperty(steps, async (story) => {
-      const model = new Model();
+      const model = new Model(lanes);
       for (const step of story) {
         if (step.do === 'addAfter') model.addAfter(step.key, step.ms);
         else if (step.do === 'wait') await model.clock.advance(step.ms);

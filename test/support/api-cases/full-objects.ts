@@ -109,6 +109,7 @@ const STATUSES: Readonly<Record<Kind, Record<string, unknown>>> = {
     endpoint: '203.0.113.10:51900',
     attachments: { desired: 1, enforced: 1, summary: '1/1' },
     droppedPackets: 42,
+    tunnel: { lastHandshake: TIME },
     peers: [{ attachment: 'full-0', publicKey: KEY, addresses: ['10.99.0.2/32'] }],
   },
   VMNetworkClass: { clusterRanges: ['10.96.0.0/12'] },

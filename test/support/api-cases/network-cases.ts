@@ -179,6 +179,13 @@ export const BAD_SPECS: readonly BadSpec[] = [
     remedy: /rental-7f3a/,
   },
   {
+    title: 'the Nil UUID',
+    spec: { selector: { uuids: ['00000000-0000-0000-0000-000000000000'] } },
+    field: 'spec.selector.uuids[0]',
+    message: /^must not be the Nil UUID/,
+    remedy: /^Start the VM with a UUID of its own \(QEMU -uuid\) and name that, or select it by names/,
+  },
+  {
     title: 'a UUID in upper case',
     spec: { selector: { uuids: ['6A0CBD52-1A0D-4D35-9D4B-6C1F0A1F3C11'] } },
     field: 'spec.selector.uuids[0]',

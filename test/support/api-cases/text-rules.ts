@@ -41,7 +41,11 @@ const CASES: Readonly<Record<string, RuleCases>> = {
       UUID.replace('6', 'g'),
       ...HOSTILE,
     ],
-    accepted: ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
+    accepted: [UUID.replaceAll(/[0-9a-f]/g, '1'), 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
+  },
+  'must not be the Nil UUID': {
+    refused: ['00000000-0000-0000-0000-000000000000'],
+    accepted: ['00000000-0000-0000-0000-000000000001', '10000000-0000-0000-0000-000000000000'],
   },
   'must be an IPv4 address: four': {
     refused: [

@@ -35,11 +35,14 @@ export async function reportNode(
     virtualMachineCount: machines.length,
     virtualMachines: machines,
   };
-  const place = { name, subresource: 'status' } as const;
-  await client.apply(
-    VM_NODES,
-    { ...IDENTITY, metadata: { name }, status } as AnyObject,
-    place,
-    'vmnetwork-agent',
-  );
+  // By PUT, as the real one: agents may not patch.
+  while (true) {
+    const present = await client.get<VmNode>(VM_NODES, { name });
+    try {
+      await client.replace(VM_NODES, { name, subresource: 'status' }, { ...present, status } as AnyObject);
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || error.status !== 409) throw error;
+    }
+  }
 }

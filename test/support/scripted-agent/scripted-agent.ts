@@ -174,11 +174,8 @@ export class ScriptedAgent {
         if (sameAnswer(present.status, status)) return;
         try {
           const place = { namespace, name, subresource: 'status' } as const;
-          const { apiVersion, kind } = IDENTITY;
-          // The uid keeps an answer from reaching another attachment that has got the name since.
-          const metadata = { name, namespace, ...(present.metadata.uid && { uid: present.metadata.uid }) };
-          const answer = { apiVersion, kind, metadata, status } as AnyObject;
-          await this.#client.apply(ATTACHMENTS, answer, place, 'vmnetwork-agent');
+          // At the version that was seen: whoever wrote since brings another event, and another answer.
+          await this.#client.replace(ATTACHMENTS, place, { ...present, ...IDENTITY, status } as AnyObject);
           return;
         } catch (error) {
           if (error instanceof ApiFailure && [404, 409].includes(error.status)) return;

@@ -173,6 +173,37 @@ test('what people write is refused in sentences: no bare pattern is left in a sp
   }
 });
 
+describe('what the API server says of too many or the same twice has no remedy: the description has it', () => {
+  const bounded = crds.flatMap(({ kind, crd }) =>
+    ['VMNetwork', 'VMNetworkClass'].includes(kind)
+      ? nodes(rootOf(crd).properties?.['spec'] ?? {}, kind).filter(
+          // A list of choices can hold each of them.
+          ([, node]) =>
+            (node['maxItems'] ?? node['maxProperties']) !== undefined && node.items?.['enum'] === undefined,
+        )
+      : [],
+  );
+
+  test.each(bounded)('%s', (_, { description, ...node }) => {
+    const most = String(node['maxItems'] ?? node['maxProperties']);
+    expect(description).toMatch(new RegExp(`at most ${most}; for more (VMs )?[a-z]+`));
+    if (node['x-kubernetes-list-type'] === 'set') expect(description).toContain('each once');
+  });
+
+  test('and there are some', () => expect(bounded.length).toBeGreaterThan(7));
+});
+
+test('columns that tell when and why: of the handshake, and of what is asked for', () => {
+  const columns = crds[0]?.crd.spec.versions[0].additionalPrinterColumns;
+  expect(columns?.find(({ name }) => name === 'Tunnel-Age')).toMatchObject({
+    type: 'date',
+    jsonPath: '.status.tunnel.lastHandshake',
+  });
+  expect(columns?.find(({ name }) => name === 'Why')).toMatchObject({
+    jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+  });
+});
+
 test('[NM-2] the API server too refuses a network without an endpoint', () => {
   const spec = crds[0] && rootOf(crds[0].crd).properties?.['spec'];
   expect(spec?.['x-kubernetes-validations']).toContainEqual(

@@ -9,6 +9,7 @@ import { RangeKeeper } from '../../../src/controller/class/range-keeper.ts';
 import { reconcileClass } from '../../../src/controller/class/reconciler.ts';
 import type { ClusterNode, ServiceCidr } from '../../../src/controller/kinds.ts';
 import { IndexedStore } from '../../../src/kube/store/store.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { networkClass } from './support/objects.ts';
 
 const node = (name: string, addresses: string[], podCIDRs?: string[], created?: string): ClusterNode => ({
@@ -256,7 +257,8 @@ describe('the keeper of ranges', () => {
     const nodes = new IndexedStore<ClusterNode>();
     const log = { warn: jest.fn() };
     const onChange = jest.fn();
-    const keeper = new RangeKeeper({ nodes, serviceCidrs: null, onChange, log: log as never });
+    const clock = new FakeClock();
+    const keeper = new RangeKeeper({ nodes, serviceCidrs: null, onChange, clock, log: log as never });
     const tell = (object: ClusterNode) => {
       const previous = nodes.get(object.metadata.name);
       nodes.set(object);
@@ -267,7 +269,7 @@ describe('the keeper of ranges', () => {
       });
     };
     for (const one of first) tell(one);
-    return { keeper, tell, log, onChange };
+    return { keeper, tell, log, onChange, clock };
   }
 
   test('heartbeats of Nodes move nothing', () => {
@@ -280,6 +282,23 @@ describe('the keeper of ranges', () => {
     tell(node('a', ['192.0.2.9']));
     expect(onChange).toHaveBeenCalledTimes(2);
     expect(keeper.known().ranges).toEqual(['192.0.2.9/32']);
+  });
+
+  test('a Node that flips its addresses is looked at once in a while, and what changes alone soon', () => {
+    const { tell, onChange, clock } = keeping();
+    const dueMs = new Set<number>();
+    for (let second = 0; second < 60; second += 1) {
+      tell(node('a', [`192.0.2.${second % 2}`]));
+      const [delayMs] = onChange.mock.calls.at(-1) as [number];
+      dueMs.add(clock.monotonicMs() + delayMs);
+      clock.stall(1_000);
+    }
+    expect([...dueMs].map((at, index, all) => at - (all[index - 1] ?? at))).toEqual([
+      0, 15_000, 15_000, 15_000, 15_000,
+    ]);
+    clock.stall(60_000);
+    tell(node('a', ['192.0.2.9']));
+    expect(onChange.mock.calls.at(-1)).toEqual([1_000]);
   });
 
   test('what is left out is logged once, however often it is said', () => {

@@ -1,14 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { vmNetworkStatusSchema } from '../../../src/api/v1alpha1/vm-network-status.ts';
-import { planConditions } from '../../../src/controller/vmnetwork/conditions.ts';
-import { judge } from '../../../src/controller/vmnetwork/judgement.ts';
-import { network, networkClass, selected, vm } from './support/objects.ts';
+import { network } from './support/objects.ts';
 import { conditionsOf, statusOf } from './support/planned-status.ts';
 import type { Given } from './support/planned-status.ts';
-
-function messagesOf({ status }: ReturnType<typeof statusOf>): Record<string, string> {
-  return Object.fromEntries((status.conditions ?? []).map(({ type, message }) => [type, message]));
-}
 
 describe('the conditions of a network', () => {
   test.each<[string, Given, Record<string, string>]>([
@@ -31,14 +25,14 @@ describe('the conditions of a network', () => {
       {
         Programmed: 'False Pending',
         Enforced: 'False Pending',
-        Ready: 'False NotReady',
+        Ready: 'False Pending',
         Reconciling: 'True Progressing',
       },
     ],
     [
       'one of two',
       { vms: ['vm1', 'vm2'], said: { vm2: null } },
-      { Programmed: 'False Pending', Enforced: 'False Pending', Ready: 'False NotReady' },
+      { Programmed: 'False Pending', Enforced: 'False Pending', Ready: 'False Pending' },
     ],
     [
       'no VM',
@@ -47,14 +41,14 @@ describe('the conditions of a network', () => {
         Bound: 'False NoMatch',
         Programmed: 'False Denied',
         Enforced: 'False Denied',
-        Ready: 'False NotReady',
+        Ready: 'False NoMatch',
         Stalled: 'False Settled',
       },
     ],
     [
       'Programmed failed',
       { said: { vm1: { Programmed: ['False', 'ProgrammingFailed'], Enforced: ['False', 'Denied'] } } },
-      { Programmed: 'False ProgrammingFailed', Enforced: 'False Denied', Ready: 'False NotReady' },
+      { Programmed: 'False ProgrammingFailed', Enforced: 'False Denied', Ready: 'False ProgrammingFailed' },
     ],
     [
       'a card that cannot be filtered',
@@ -72,7 +66,7 @@ describe('the conditions of a network', () => {
     [
       'the filter was detached',
       { said: { vm1: { Enforced: ['False', 'Detached'] } } },
-      { Programmed: 'True Programmed', Enforced: 'False Detached', Ready: 'False NotReady' },
+      { Programmed: 'True Programmed', Enforced: 'False Detached', Ready: 'False Detached' },
     ],
     [
       'a reason of a later version',
@@ -87,7 +81,7 @@ describe('the conditions of a network', () => {
     [
       'stale',
       { health: 'stale' },
-      { Enforced: 'Unknown AgentStale', Ready: 'Unknown NotReady', Programmed: 'True Programmed' },
+      { Enforced: 'Unknown AgentStale', Ready: 'Unknown AgentStale', Programmed: 'True Programmed' },
     ],
     ['in doubt, and was well', { health: 'doubt' }, { Enforced: 'True Verified', Ready: 'True Ready' }],
     [
@@ -101,7 +95,7 @@ describe('the conditions of a network', () => {
         network: network('one', { mode: 'Direct' }),
         said: { vm1: { Enforced: ['False', 'NotHostEnforced'] } },
       },
-      { Programmed: 'True Programmed', Enforced: 'False NotHostEnforced', Ready: 'True Ready' },
+      { Programmed: 'True Programmed', Enforced: 'False NotHostEnforced', Ready: 'True NotHostEnforced' },
     ],
     [
       'Direct, whatever an agent says',
@@ -114,7 +108,7 @@ describe('the conditions of a network', () => {
         network: network('one', { mode: 'Sampled' }),
         said: { vm1: { Enforced: ['False', 'SampledInPart'] } },
       },
-      { Enforced: 'False SampledInPart', Ready: 'True Ready' },
+      { Enforced: 'False SampledInPart', Ready: 'True SampledInPart' },
     ],
     [
       'Sampled on a stale host',
@@ -123,12 +117,12 @@ describe('the conditions of a network', () => {
         said: { vm1: { Enforced: ['False', 'SampledInPart'] } },
         health: 'stale',
       },
-      { Enforced: 'Unknown AgentStale', Ready: 'Unknown NotReady' },
+      { Enforced: 'Unknown AgentStale', Ready: 'Unknown AgentStale' },
     ],
     [
       'sampled in part though Filtered was asked for',
       { said: { vm1: { Enforced: ['False', 'SampledInPart'] } } },
-      { Enforced: 'False SampledInPart', Ready: 'False NotReady' },
+      { Enforced: 'False SampledInPart', Ready: 'False SampledInPart' },
     ],
     [
       'Audit',
@@ -136,7 +130,7 @@ describe('the conditions of a network', () => {
         network: network('one', { enforcement: 'Audit' }),
         said: { vm1: { Enforced: ['False', 'AuditOnly'] } },
       },
-      { Enforced: 'False AuditOnly', Ready: 'True Ready' },
+      { Enforced: 'False AuditOnly', Ready: 'True AuditOnly' },
     ],
     [
       'the kill switch',
@@ -144,12 +138,12 @@ describe('the conditions of a network', () => {
         network: network('one', { desiredState: 'Quarantined' }),
         said: { vm1: { Enforced: ['True', 'Quarantined'] } },
       },
-      { Enforced: 'True Quarantined', Ready: 'True Ready' },
+      { Enforced: 'True Quarantined', Ready: 'True Quarantined' },
     ],
     [
       'quarantined for violations',
       { said: { vm1: { Enforced: ['True', 'Quarantined'] } } },
-      { Enforced: 'True Quarantined', Ready: 'False NotReady' },
+      { Enforced: 'True Quarantined', Ready: 'False Quarantined' },
     ],
     [
       'refused',
@@ -166,7 +160,7 @@ describe('the conditions of a network', () => {
         Bound: 'True Bound',
         Programmed: 'False Denied',
         Enforced: 'False Denied',
-        Ready: 'False NotReady',
+        Ready: 'False DeniedByClass',
         Stalled: 'True NeedsAttention',
       },
     ],
@@ -183,12 +177,12 @@ describe('the conditions of a network', () => {
     [
       'being deleted',
       { network: network('one', {}, { deletionTimestamp: '2026-01-31T11:00:00Z' }) },
-      { Enforced: 'False Denied', Ready: 'False NotReady', Reconciling: 'True Progressing' },
+      { Enforced: 'False Denied', Ready: 'False Denied', Reconciling: 'True Progressing' },
     ],
     [
       'the API server refused an attachment',
       { noAttachments: true, failure: 'exceeded quota' },
-      { Programmed: 'False ProgrammingFailed', Ready: 'False NotReady' },
+      { Programmed: 'False ProgrammingFailed', Ready: 'False ProgrammingFailed' },
     ],
     [
       'provisioning was not asked for',
@@ -199,201 +193,5 @@ describe('the conditions of a network', () => {
     const planned = statusOf(given);
     expect(conditionsOf(planned)).toMatchObject(expected);
     expect(vmNetworkStatusSchema.safeParse(planned.status).error).toBeUndefined();
-  });
-});
-
-describe('the guests of a network', () => {
-  const peerPublicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
-  const presharedKeySecretRef = { name: 'psk', key: 'psk' };
-  const guest = network('one', { wireGuard: { peerPublicKey } });
-  const direct = network('one', { mode: 'Direct', wireGuard: { peerPublicKey } });
-  const well = {
-    GuestProvisioned: ['True', 'Provisioned'],
-    TunnelEstablished: ['True', 'HandshakeSeen'],
-  } satisfies Record<string, [string, string]>;
-  const silent = 'VM vm1 on n1: its agent has said nothing of it';
-
-  test.each<[string, Given, Record<string, string>, Record<string, string>]>([
-    [
-      'provisioned',
-      { said: { vm1: well } },
-      { GuestProvisioned: 'True Provisioned', TunnelEstablished: 'True HandshakeSeen', Ready: 'True Ready' },
-      { GuestProvisioned: '1 of 1 attachments' },
-    ],
-    [
-      'by agents that say nothing of guests, as those that provision none: nothing is claimed, and nothing waits for it',
-      {},
-      { GuestProvisioned: 'Unknown Pending', TunnelEstablished: 'Unknown Pending', Ready: 'True Ready' },
-      { GuestProvisioned: silent, TunnelEstablished: silent },
-    ],
-    [
-      'by an agent that says it was not asked, though it was',
-      { said: { vm1: { GuestProvisioned: ['False', 'NotRequested'] } } },
-      { GuestProvisioned: 'Unknown Pending', Ready: 'True Ready' },
-      { GuestProvisioned: 'VM vm1 on n1: its agent says that the policy does not ask for it' },
-    ],
-    [
-      'failed',
-      { said: { vm1: { GuestProvisioned: ['False', 'ProgrammingFailed'] } } },
-      { GuestProvisioned: 'False ProgrammingFailed', Ready: 'False NotReady' },
-      { GuestProvisioned: 'VM vm1 on n1: the agent says ProgrammingFailed' },
-    ],
-    [
-      'one of two failed, the other only waits',
-      {
-        vms: ['vm1', 'vm2'],
-        said: {
-          vm1: { GuestProvisioned: ['False', 'Pending'] },
-          vm2: { GuestProvisioned: ['False', 'ProgrammingFailed'] },
-        },
-      },
-      { GuestProvisioned: 'False ProgrammingFailed' },
-      {},
-    ],
-    [
-      'no handshake yet',
-      { said: { vm1: { ...well, TunnelEstablished: ['Unknown', 'NoHandshake'] } } },
-      { TunnelEstablished: 'Unknown NoHandshake', Ready: 'True Ready' },
-      {},
-    ],
-    [
-      'of a stale agent',
-      { said: { vm1: well }, health: 'stale' },
-      {
-        GuestProvisioned: 'Unknown AgentStale',
-        TunnelEstablished: 'Unknown AgentStale',
-        Ready: 'Unknown NotReady',
-      },
-      { GuestProvisioned: 'VM vm1 on n1: its agent has not been heard from' },
-    ],
-    [
-      'that failed, of a stale agent',
-      { said: { vm1: { GuestProvisioned: ['False', 'ProgrammingFailed'] } }, health: 'stale' },
-      { GuestProvisioned: 'Unknown AgentStale' },
-      {},
-    ],
-    [
-      'of a stale agent, with Direct',
-      {
-        network: direct,
-        said: { vm1: { ...well, Enforced: ['False', 'NotHostEnforced'] } },
-        health: 'stale',
-      },
-      {
-        GuestProvisioned: 'Unknown AgentStale',
-        TunnelEstablished: 'Unknown NotHostEnforced',
-        Ready: 'Unknown NotReady',
-      },
-      {},
-    ],
-    [
-      'not asked for, of a stale agent',
-      { network: network('one'), health: 'stale' },
-      { GuestProvisioned: 'False NotRequested', TunnelEstablished: 'Unknown AgentStale' },
-      {},
-    ],
-    [
-      'in doubt, and was well',
-      { said: { vm1: well }, health: 'doubt' },
-      { GuestProvisioned: 'True Provisioned', TunnelEstablished: 'True HandshakeSeen' },
-      {},
-    ],
-    [
-      'in doubt, and was stale',
-      {
-        network: { ...guest, status: statusOf({ network: guest, health: 'stale' }).status },
-        said: { vm1: well },
-        health: 'doubt',
-      },
-      { GuestProvisioned: 'Unknown AgentStale', TunnelEstablished: 'Unknown AgentStale' },
-      {},
-    ],
-    [
-      'in doubt, and was stale, with Direct',
-      {
-        network: { ...direct, status: statusOf({ network: direct, health: 'stale' }).status },
-        said: { vm1: { ...well, Enforced: ['False', 'NotHostEnforced'] } },
-        health: 'doubt',
-      },
-      { GuestProvisioned: 'Unknown AgentStale' },
-      {},
-    ],
-    [
-      'of a network that is refused',
-      { network: network('one', { wireGuard: { peerPublicKey, strict: false } }) },
-      {
-        Accepted: 'False DeniedByClass',
-        GuestProvisioned: 'Unknown Pending',
-        TunnelEstablished: 'Unknown Pending',
-      },
-      { GuestProvisioned: 'the network is refused; nothing passes' },
-    ],
-  ])('%s', (_, given, expected, messages) => {
-    const planned = statusOf({ network: guest, ...given });
-    expect(conditionsOf(planned)).toMatchObject(expected);
-    expect(messagesOf(planned)).toMatchObject(messages);
-    expect(vmNetworkStatusSchema.safeParse(planned.status).error).toBeUndefined();
-  });
-
-  test('on two hosts, one of them stale: that says most of what is not known', () => {
-    const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
-    const enforced = { status: 'True', reason: 'Verified', message: '' } as const;
-    const card = { programmed: enforced, enforced, provisioned: null, tunnel: null };
-    const unheard = { status: 'Unknown', reason: 'AgentStale', message: 'gone quiet' } as const;
-    const planned = planConditions({
-      network: guest,
-      judgement: judge(guest, networkClass(), [], { state: 'none' }),
-      vms,
-      plan: { create: [], update: [], remove: [], release: [], waiting: [], desired: 2 },
-      cards: [
-        { ...card, title: 'one', nodeName: 'n1', stale: false },
-        { ...card, title: 'two', nodeName: 'n2', stale: true, provisioned: unheard, tunnel: unheard },
-      ],
-    });
-    const said = planned.filter(({ type }) => ['GuestProvisioned', 'TunnelEstablished'].includes(type));
-    expect(said.map(({ status, reason, message }) => `${status} ${reason} ${message}`)).toEqual([
-      'Unknown AgentStale two: gone quiet',
-      'Unknown AgentStale two: gone quiet',
-    ]);
-  });
-
-  // In these the host publishes no sealing key.
-  const secret: Given['secret'] = { state: 'ok', uid: 'u', resourceVersion: '1' };
-  const promised = network('one', { wireGuard: { peerPublicKey, presharedKeySecretRef } });
-  const remedy = expect.stringMatching(
-    /VMNetworkNode n1\)\. Ask the provider to update or restart the agent/,
-  );
-
-  test.each<[string, Given, Record<string, string>]>([
-    ['its agent says nothing', {}, { TunnelEstablished: 'Unknown Pending' }],
-    [
-      'its agent sees no tunnel in the policy',
-      {
-        said: {
-          vm1: { GuestProvisioned: ['False', 'NotRequested'], TunnelEstablished: ['False', 'NotRequested'] },
-        },
-      },
-      { TunnelEstablished: 'False Pending' },
-    ],
-    ['its agent claims more', { said: { vm1: well } }, { TunnelEstablished: 'True HandshakeSeen' }],
-    ['its agent has not answered', { said: { vm1: null } }, { Enforced: 'False Pending' }],
-    ['its attachment is not made yet', { noAttachments: true }, { Enforced: 'False Pending' }],
-    ['its agent is stale', { health: 'stale' }, { Enforced: 'Unknown AgentStale' }],
-  ])('are not provisioned, and not Ready, without the key that was promised: %s', (_, given, expected) => {
-    const planned = statusOf({ network: promised, secret, ...given });
-    expect(conditionsOf(planned)).toMatchObject({
-      GuestProvisioned: 'False Pending',
-      Ready: 'False NotReady',
-      ...expected,
-    });
-    expect(messagesOf(planned)['GuestProvisioned']).toEqual(remedy);
-  });
-
-  test('are Ready without a key where they are not to be provisioned at all', () => {
-    const unasked = network('one', { wireGuard: { presharedKeySecretRef } });
-    expect(conditionsOf(statusOf({ network: unasked, secret }))).toMatchObject({
-      GuestProvisioned: 'False NotRequested',
-      Ready: 'True Ready',
-    });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ApiError } from '../../../src/kube/api-error.ts';
 import type { KubeClient } from '../../../src/kube/client.ts';
-import type { Secret } from '../../../src/controller/kinds.ts';
+import type { Network, Secret } from '../../../src/controller/kinds.ts';
 import { KnownSecrets } from '../../../src/controller/vmnetwork/known-secrets.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { network } from './support/objects.ts';
@@ -64,7 +64,28 @@ describe('the Secret of a network', () => {
     const look = await secrets.look('t/one', withReference(), false, SIGNAL);
     expect(look.state).toMatchObject({ state, message: expect.stringMatching(message) });
     expect(look.key).toBeNull();
-    expect(secrets.dueInMs('t/one')).toBe(60_000);
+    expect(secrets.dueInMs('t/one')).toBe(state === 'unreadable' ? 5_000 : 60_000);
+  });
+
+  test('that may not be read is asked for again soon, later each time, up to a minute', async () => {
+    let isRefused = true;
+    const { secrets, clock } = secretsOf(() =>
+      isRefused ? refused(403, 'Forbidden')() : secret(KEY.toString('base64')),
+    );
+    const waits: (number | null)[] = [];
+    const look = async () => {
+      const { state } = await secrets.look('t/one', withReference(), false, SIGNAL);
+      waits.push(secrets.dueInMs('t/one'));
+      clock.stall(waits.at(-1) ?? 0);
+      return state.state;
+    };
+    for (let times = 0; times < 6; times += 1) await look();
+    expect(waits).toEqual([5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+    isRefused = false;
+    expect(await look()).toBe('ok');
+    isRefused = true;
+    await look();
+    expect(waits.at(-1)).toBe(5_000);
   });
 
   test('a name that objects inherit is no key of it', async () => {
@@ -136,6 +157,24 @@ describe('the Secret of a network', () => {
     clock.stall(600_000);
     expect(secrets.known('t/one', withReference())).toBeNull();
     expect(asked()).toBe(1);
+  });
+
+  test('is looked at again when somebody touches the network, and not for what the controller writes', async () => {
+    const { secrets, asked } = secretsOf(() => secret());
+    const object = withReference();
+    const touched = (metadata: object): Network => ({
+      ...object,
+      metadata: { ...object.metadata, ...metadata },
+    });
+    await secrets.look('t/one', object, false, SIGNAL);
+    const own = touched({ resourceVersion: '2', finalizers: [] });
+    expect(secrets.known('t/one', { ...own, status: { observedGeneration: 1 } })).not.toBeNull();
+    for (const metadata of [{ annotations: { look: 'again' } }, { labels: { a: 'b' } }]) {
+      expect(secrets.known('t/one', touched(metadata))).toBeNull();
+      await secrets.look('t/one', touched(metadata), false, SIGNAL);
+      expect(secrets.known('t/one', touched(metadata))).not.toBeNull();
+    }
+    expect(asked()).toBe(3);
   });
 
   test('is not looked at by somebody who is told to stop', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ATTACHMENTS, CLOSED_FINALIZER, NETWORKS } from '../../../src/controller/kinds.ts';
 import type { Attachment, Network } from '../../../src/controller/kinds.ts';
+import { ApiError } from '../../../src/kube/api-error.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { World } from '../../property/controller/support/world.ts';
 
@@ -114,6 +115,24 @@ describe('two networks, one card', () => {
     expect(world.api.all<Network>(NETWORKS).map(({ metadata }) => metadata.name)).toEqual(['late']);
   });
 
+  test('nor does it free the card any sooner when the next one is refused', async () => {
+    const world = oneVm();
+    await serveUntil(world, 'create');
+    serve(world, 'create', 'fail');
+    await settle();
+    world.clock.stall(10);
+    world.process.tick();
+    await serveUntil(world, 'create');
+    serve(world, 'create', 'refuse');
+    await settle();
+    world.remove('b/young');
+    world.apply('a', 'late', OTHER);
+    await world.converge(60_000);
+    expect(attachments(world)).toHaveLength(0);
+    await world.converge();
+    expect(attachments(world).map(({ spec }) => spec.policy.network)).toEqual(['late']);
+  });
+
   test('a create that meets itself keeps the card, also when the look at it fails', async () => {
     const world = oneVm();
     await serveUntil(world, 'create');
@@ -194,6 +213,29 @@ describe('two networks, one card', () => {
   });
 });
 
+test('a create that is answered with 404 is a failure with a reason, and tried again later each time', async () => {
+  const world = oneVm();
+  const { client } = world.process;
+  const missing = new ApiError('create: 404 NotFound', { status: 404, reason: 'NotFound' });
+  client.create = () => Promise.reject(missing);
+  catchUp(world);
+  for (let turn = 0; turn < 10 && world.process.failures.length === 0; turn += 1) {
+    world.process.begin(0);
+    await settle();
+    for (const request of [...client.pending]) request.serve();
+    await settle();
+  }
+  expect(world.process.failures).toEqual([expect.objectContaining({ name: 'NoPlace', cause: missing })]);
+  const conditions = world.api.find<Network>(NETWORKS, 'b/young')?.status?.conditions;
+  expect(conditions?.find(({ type }) => type === 'Programmed')).toMatchObject({
+    ...{ status: 'False', reason: 'ProgrammingFailed' },
+    message: expect.stringContaining('namespace b is gone, or the CustomResourceDefinition'),
+  });
+  Reflect.deleteProperty(client, 'create');
+  await world.converge();
+  expect(attachments(world)).toHaveLength(1);
+});
+
 describe('an object of something else that stands under the name of an attachment', () => {
   /** Of a network that is no more, for a card of another host. */
   const inTheWay = (name: string): Attachment =>
@@ -271,57 +313,6 @@ describe('a network whose finalizer somebody took off', () => {
     expect(world.broken).toEqual([]);
     expect(now?.metadata.uid).not.toBe(former?.metadata.uid);
     expect(now?.spec.policy.consumerEndpoint?.address).toBe('203.0.113.11');
-  });
-});
-
-describe('costs', () => {
-  test('a network is bound in three requests, and enforced in one more', async () => {
-    const world = new World();
-    world.report('n1', [VM]);
-    await world.converge();
-    const before = world.process.client.requests;
-    world.apply('b', 'young', SPEC);
-    catchUp(world);
-    while (world.process.begin(0)) await settle();
-    for (let turn = 0; turn < 10; turn += 1) {
-      world.process.client.pending[0]?.serve();
-      await settle();
-    }
-    expect(world.process.client.requests - before).toBe(3);
-    await world.converge();
-    expect(world.process.client.requests - before).toBe(4);
-  });
-
-  test('a heartbeat costs no pass, and neither does a report that says the same', async () => {
-    const world = oneVm();
-    await world.converge();
-    const before = world.process.client.requests;
-    for (let beat = 0; beat < 30; beat += 1) {
-      world.clock.stall(10_000);
-      world.beat('n1');
-      world.report('n1', [structuredClone(VM)]);
-      catchUp(world);
-      expect(world.process.isIdle).toBe(true);
-    }
-    expect(world.process.client.requests).toBe(before);
-  });
-
-  test('a change of one VM touches its networks only', async () => {
-    const world = new World();
-    const vms = Array.from({ length: 50 }, (_, index) => ({
-      ...VM,
-      id: `vm${index}`,
-      name: `vm${index}`,
-      interfaces: [{ mac: `02:00:00:00:01:${(index + 16).toString(16)}` }],
-    }));
-    world.report('n1', vms);
-    for (const { name } of vms) world.apply('b', name, { ...SPEC, selector: { names: [name] } });
-    await world.converge();
-    world.report('n1', vms.slice(1));
-    catchUp(world);
-    const touched: boolean[] = [];
-    while (world.process.begin(0)) touched.push(true);
-    expect(touched).toHaveLength(1);
   });
 });
 

@@ -6,6 +6,7 @@ import { selectorKeys, selects, vmKeys } from '../../../src/controller/vmnetwork
 import { VmIndex } from '../../../src/controller/vmnetwork/vm-index.ts';
 import { network, selected, vm } from './support/objects.ts';
 
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 const UUID = '6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11';
 const OTHER_UUID = '6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c12';
 
@@ -36,6 +37,27 @@ describe('a selector', () => {
     given.spec = { ...given.spec, selector: undefined as never };
     expect(selects(given, vm('vm1'), 'Any')).toBe(false);
     expect(selectorKeys(given)).toEqual([]);
+  });
+
+  // What an older schema let through, and what an agent of another make may report.
+  test.each([
+    ['alone', [NIL_UUID], undefined, NIL_UUID, false],
+    ['with the name', [NIL_UUID], ['vm1'], NIL_UUID, false],
+    ['with the name, of a VM that has a uuid', [NIL_UUID], ['vm1'], UUID, false],
+    ['beside a uuid that is not its', [NIL_UUID, UUID], undefined, NIL_UUID, false],
+    ['beside the uuid that is its', [NIL_UUID, UUID], undefined, UUID, true],
+    ['not at all, but the name', undefined, ['vm1'], NIL_UUID, true],
+  ])('that gives the Nil UUID %s', (_, uuids, names, uuid, expected) => {
+    const given = network('one');
+    given.spec = { ...given.spec, selector: { uuids, names } as never };
+    const reported = vm('vm1', { uuid });
+    expect(selects(given, reported, 'Any')).toBe(expected);
+    expect(vmKeys(reported.vm).some((key) => key.includes(NIL_UUID))).toBe(false);
+    expect(
+      selectorKeys(given)
+        .flat()
+        .some((key) => key.includes(NIL_UUID)),
+    ).toBe(false);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Attachment } from '../../../src/controller/kinds.ts';
+import { isMereCount } from '../../../src/controller/vmnetwork/attachment-change.ts';
 import { planEvents } from '../../../src/controller/vmnetwork/network-events.ts';
 import { network, NOW_MS } from './support/objects.ts';
 import { conditionsOf, statusOf } from './support/planned-status.ts';
@@ -40,7 +41,7 @@ describe('an agent is believed only about the policy of now', () => {
     ],
   ])('%s', (_, change, expected) => {
     const planned = statusOf({ change });
-    expect(conditionsOf(planned)).toMatchObject({ Enforced: expected, Ready: 'False NotReady' });
+    expect(conditionsOf(planned)).toMatchObject({ Enforced: expected, Ready: expected });
     expect(planned.status.attachments).toMatchObject({ enforced: 0, summary: '0/1' });
   });
 
@@ -57,6 +58,16 @@ describe('an agent is believed only about the policy of now', () => {
     expect(after.status.observedGeneration).toBe(2);
   });
 });
+
+/** The agent saw a handshake at that time of 31 January 2026, by VM. */
+function shaking(times: Readonly<Record<string, string>>) {
+  return (attachment: Attachment): Attachment => {
+    const time = times[attachment.spec.vm.name];
+    if (time === undefined) return attachment;
+    const lastHandshake = time.includes(':') ? `2026-01-31T${time}` : time;
+    return { ...attachment, status: { ...attachment.status, tunnel: { lastHandshake } } };
+  };
+}
 
 describe('a status', () => {
   const settled = () => {
@@ -103,6 +114,79 @@ describe('a status', () => {
       changed: true,
       status: { droppedPackets: 2 },
     });
+  });
+
+  test('tells the last handshake: of several VMs of the one that had none for longest', () => {
+    expect(statusOf({ change: shaking({ vm1: '12:00:00Z' }) }).status.tunnel).toEqual({
+      lastHandshake: '2026-01-31T12:00:00Z',
+    });
+    // 12:00:30 at +00:30 is before 12:00:00 at Z, and stands there as its agent wrote it.
+    const times = { vm1: '12:00:00Z', vm2: '12:00:30+00:30', vm3: '11:59:59.5Z' };
+    const { tunnel } = statusOf({ vms: ['vm1', 'vm2', 'vm3'], change: shaking(times) }).status;
+    expect(tunnel).toEqual({ lastHandshake: '2026-01-31T12:00:30+00:30' });
+  });
+
+  test.each<[string, Given]>([
+    ['while one VM had none', { vms: ['vm1', 'vm2'] }],
+    ['of an agent that wrote no time', { said: {}, change: shaking({ vm1: 'soon' }) }],
+    ['while nothing is enforced', { said: { vm1: { Enforced: ['False', 'Detached'] } } }],
+    ['of a host that is not heard from', { health: 'stale' }],
+    ['where the host does not look', { network: network('one', { mode: 'Direct' }) }],
+    ['of a network that is refused', { network: network('one', { wireGuard: { strict: false } }) }],
+    ['of no VM', { vms: [] }],
+  ])('tells of no handshake %s', (_, given) => {
+    const { status } = statusOf({ change: shaking({ vm1: '12:00:00Z' }), ...given });
+    expect(status).not.toHaveProperty('tunnel');
+  });
+
+  test.each<[string, Given]>([
+    ['is not enforced', { said: { vm2: { Enforced: ['False', 'Detached'] } } }],
+    ['had its policy changed a moment ago', { said: { vm2: null } }],
+  ])('leaves out of that a VM that %s', (_, given) => {
+    const { status } = statusOf({ vms: ['vm1', 'vm2'], change: shaking({ vm1: '12:00:00Z' }), ...given });
+    expect(status.tunnel).toEqual({ lastHandshake: '2026-01-31T12:00:00Z' });
+  });
+
+  test('counts a VM in for that where less was asked for than that every frame is judged', () => {
+    const own = network('one', { enforcement: 'Audit' });
+    const said = { vm1: { Enforced: ['False', 'AuditOnly'] } } satisfies Given['said'];
+    expect(statusOf({ network: own, said, change: shaking({ vm1: '12:00:00Z' }) }).status).toHaveProperty(
+      'tunnel',
+    );
+  });
+
+  test('of nothing but a new handshake waits until it is due, and goes with any other change', () => {
+    const { status } = statusOf({ change: shaking({ vm1: '12:00:00Z' }) });
+    const before = { ...network('one'), status };
+    const later = { network: before, change: shaking({ vm1: '12:02:00Z' }) };
+    const tunnel = { lastHandshake: '2026-01-31T12:02:00Z' };
+    expect(statusOf({ ...later, countIsDue: false })).toMatchObject({ changed: false, countWaits: true });
+    expect(statusOf(later)).toMatchObject({ changed: true, countWaits: false, status: { tunnel } });
+    const edited = { ...before, status: { ...status, endpoint: '192.0.2.1:1' } };
+    expect(statusOf({ ...later, network: edited, countIsDue: false })).toMatchObject({
+      changed: true,
+      countWaits: false,
+      status: { tunnel },
+    });
+  });
+
+  test('is not looked at at once for a handshake: that waits with the counts', () => {
+    const [first, second] = ['12:00:00Z', '12:02:00Z'].map((time) => {
+      let seen: Attachment | undefined;
+      statusOf({ change: (attachment) => (seen = shaking({ vm1: time })(attachment)) });
+      return seen;
+    });
+    expect(second?.status?.tunnel).not.toEqual(first?.status?.tunnel);
+    expect(isMereCount(first!, second!)).toBe(true);
+  });
+
+  test('calls a VM what its host calls it now, not what it was called when its attachment was made', () => {
+    const { status } = statusOf({
+      renamed: { vm1: 'new' },
+      said: { vm1: { Enforced: ['False', 'Detached'] } },
+    });
+    const enforced = status.conditions?.find(({ type }) => type === 'Enforced');
+    expect(enforced?.message).toBe('0 of 1 attachments; VM new on n1: the agent says Detached');
   });
 
   test('tells the endpoint, the peers and what was dropped', () => {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { NODE_LEASE } from '../../../api/v1alpha1/node-lease.ts';
 import { isConflict, isNotFound } from '../../../kube/api-error.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { LEASE } from '../../../kube/leader-election/lease.ts';
@@ -21,8 +22,6 @@ export interface HeartbeatPorts {
   readonly random?: (() => number) | undefined;
 }
 
-/** The contract with the controller: an agent is not heard of once its Lease is older than it says. */
-export const LEASE_SECONDS = 40;
 const PERIOD_MS = 10_000;
 /** A renewal that failed is tried again sooner, so that three in a row may fail. */
 const RETRY = { initialMs: 2_500, longestMs: 2_500, jitter: 0.4 };
@@ -95,12 +94,12 @@ export class Heartbeat {
 
   async #renew(signal: AbortSignal): Promise<void> {
     const { client, namespace, nodeName, clock } = this.#ports;
-    const ref = { namespace, name: `node.${nodeName}` };
+    const ref = { namespace, name: `${NODE_LEASE.prefix}${nodeName}` };
     const before = this.#lease ?? (await this.#find(ref, signal));
     const spec = {
       ...before?.spec,
       holderIdentity: this.#identity,
-      leaseDurationSeconds: LEASE_SECONDS,
+      leaseDurationSeconds: NODE_LEASE.seconds,
       renewTime: microTime(clock.now()),
     };
     const identity = { apiVersion: 'coordination.k8s.io/v1', kind: LEASE.kind };

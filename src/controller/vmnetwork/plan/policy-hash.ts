@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ResolvedPolicy, VmNetworkAttachmentSpec } from '../../../api/v1alpha1/index.ts';
 import { canonicalJson } from './canonical-json.ts';
 
@@ -9,5 +9,5 @@ export function policyHash(
   policy: ResolvedPolicy,
   sealedPresharedKey: SealedPresharedKey | undefined,
 ): string {
-  return createHash('sha256').update(canonicalJson({ policy, sealedPresharedKey })).digest('hex');
+  return hash('sha256', canonicalJson({ policy, sealedPresharedKey }), 'hex');
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { Heartbeat, LEASE_SECONDS } from '../../../../src/agent/status/cluster/heartbeat.ts';
+import { Heartbeat } from '../../../../src/agent/status/cluster/heartbeat.ts';
+import { NODE_LEASE } from '../../../../src/api/v1alpha1/node-lease.ts';
 import { hostOf } from '../../../../src/controller/vmnetwork/host-leases.ts';
 import { LEASE } from '../../../../src/kube/leader-election/lease.ts';
 import type { Lease } from '../../../../src/kube/leader-election/lease.ts';
@@ -35,7 +36,7 @@ describe('the sign of life', () => {
     await clock.advance(0);
     expect(hostOf(lease() as Parameters<typeof hostOf>[0])).toBe('node-1');
     expect(lease()?.spec).toMatchObject({
-      leaseDurationSeconds: LEASE_SECONDS,
+      leaseDurationSeconds: NODE_LEASE.seconds,
       renewTime: '2026-01-01T00:00:00.000000Z',
       holderIdentity: expect.stringMatching(/-\d+$/),
     });
@@ -73,10 +74,10 @@ describe('the sign of life', () => {
     await clock.advance(0);
     api.put(LEASE, { ...lease()!, spec: { holderIdentity: 'other', leaseDurationSeconds: 1 } });
     await clock.advance(13_000);
-    expect(lease()?.spec).toMatchObject({ leaseDurationSeconds: LEASE_SECONDS });
+    expect(lease()?.spec).toMatchObject({ leaseDurationSeconds: NODE_LEASE.seconds });
     api.remove(LEASE, key);
     await clock.advance(13_000);
-    expect(lease()?.spec).toMatchObject({ leaseDurationSeconds: LEASE_SECONDS });
+    expect(lease()?.spec).toMatchObject({ leaseDurationSeconds: NODE_LEASE.seconds });
     api.refuseNext = refused(403, 'Forbidden');
     await clock.advance(10_000);
     expect(heartbeat.failures).toBe(1);

@@ -17,6 +17,10 @@ const LAX = networkClass('default', {
 export interface Given {
   readonly network?: Network;
   readonly vms?: readonly string[];
+  /** Of those VMs; absent: the network. */
+  readonly owner?: Network;
+  /** What hosts call VMs by now, if not as when their attachments were made. */
+  readonly renamed?: Readonly<Record<string, string>>;
   readonly health?: HostHealth;
   /** What the agents say, by VM; absent: that they enforce. Null: nothing. */
   readonly said?: Record<string, Record<string, [string, string]> | null>;
@@ -31,7 +35,11 @@ export interface Given {
 /** The status that is planned for one network, its agents having said what is given. */
 export function statusOf(given: Given = {}): PlannedStatus {
   const own = given.network ?? network('one');
-  const vms = (given.vms ?? ['vm1']).map((name) => selected(vm(name), own));
+  const vms = (given.vms ?? ['vm1']).map((name) => selected(vm(name), given.owner ?? own));
+  const called = vms.map((one) => ({
+    ...one,
+    vm: { ...one.vm, name: given.renamed?.[one.vm.name] ?? one.vm.name },
+  }));
   const secret = given.secret ?? { state: 'none' };
   const base: NetworkPlanInput = {
     network: own,
@@ -56,7 +64,7 @@ export function statusOf(given: Given = {}): PlannedStatus {
     return given.change?.(told) ?? told;
   });
   const hosts = new Map([['n1', { health: given.health ?? 'fresh', sealingKey: undefined }]]);
-  const input = { ...base, hosts, attachments, nowMs: given.nowMs ?? NOW_MS };
+  const input = { ...base, vms: called, hosts, attachments, nowMs: given.nowMs ?? NOW_MS };
   return planStatus({
     ...input,
     plan: planNetwork(input),

@@ -17,6 +17,7 @@ class RecordingQueue implements WorkQueue {
   #keys = ['a'];
   add = (key: string) => void this.calls.push(`add ${key}`);
   addAfter = (key: string, delayMs: number) => void this.calls.push(`addAfter ${key} ${delayMs}`);
+  addUnfinished = (key: string, delayMs: number) => void this.calls.push(`addUnfinished ${key} ${delayMs}`);
   addRateLimited = (key: string) => void this.calls.push(`addRateLimited ${key}`);
   addOvertaken = (key: string) => (this.calls.push(`addOvertaken ${key}`), this.overtakenMs);
   forget = (key: string) => void this.calls.push(`forget ${key}`);
@@ -30,6 +31,12 @@ describe('each outcome leads to one queue action, then done', () => {
     ['nothing', async () => undefined, ['forget a'], 'success'],
     ['no wish', async () => ({}), ['forget a'], 'success'],
     ['later', async () => ({ requeueAfterMs: 70 }), ['forget a', 'addAfter a 70'], 'requeue_after'],
+    [
+      'later, for the rest',
+      async () => ({ requeueAfterMs: 1, unfinished: true }),
+      ['forget a', 'addUnfinished a 1'],
+      'requeue_after',
+    ],
     ['soon', async () => ({ requeueAfterMs: 0 }), ['addRateLimited a'], 'requeue'],
     ['no time at all', async () => ({ requeueAfterMs: NaN }), ['addRateLimited a'], 'requeue'],
     ['a failure', () => Promise.reject(new Error('no')), ['addRateLimited a'], 'error'],
@@ -92,12 +99,13 @@ test.each([
 );
 
 describe('a run', () => {
-  function made(workers: number) {
+  function made(workers: number, laneOf?: (key: string) => string) {
     const clock = new FakeClock();
     const under = new Map<string, (outcome: Error | undefined) => void>();
     const its = controller({
       name: 'c',
       workers,
+      laneOf,
       clock,
       log,
       reconcile: (key) =>
@@ -131,6 +139,25 @@ describe('a run', () => {
     end.abort();
     under.get('a')?.(undefined);
     under.get('c')?.(undefined);
+    await run;
+  });
+
+  test.each([
+    [1, ['a1'], ['a1']],
+    [3, ['a1', 'a2'], ['a1', 'a2', 'b1']],
+  ])('with %s workers gives one lane %j at a time, and then has %j', async (workers, alone, both) => {
+    const { its, under } = made(workers, (key) => key.slice(0, 1));
+    const end = new AbortController();
+    const run = its.run(end.signal);
+    for (const key of ['a1', 'a2', 'a3']) its.enqueue(key);
+    await settle();
+    expect([...under.keys()]).toEqual(alone);
+    its.enqueue('b1');
+    await settle();
+    expect([...under.keys()]).toEqual(both);
+    its.enqueue('a3', { urgent: true });
+    end.abort();
+    for (const finish of [...under.values()]) finish(undefined);
     await run;
   });
 

@@ -73,6 +73,17 @@ test('/healthz fails while the event loop runs late, and no longer', async () =>
   expect((await get('/healthz')).status).toBe(200);
 });
 
+test('/healthz fails with whatever else only a restart heals', async () => {
+  let wrong: string | null = 'stand still';
+  const { get } = await listen({ live: { passes: () => wrong } });
+  expect(await get('/healthz')).toMatchObject({
+    status: 503,
+    body: '[+]event-loop ok\n[-]passes: stand still\nnot ok\n',
+  });
+  wrong = null;
+  expect((await get('/healthz')).status).toBe(200);
+});
+
 test('/metrics is what Prometheus reads', async () => {
   const { get } = await listen();
   const { status, type, body } = await get('/metrics');

@@ -1,4 +1,5 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import type { LaneOptions } from '../../../../src/kube/queue/lanes.ts';
 import { RateLimit } from '../../../../src/kube/queue/rate-limit.ts';
 import { type WorkQueue, workQueue } from '../../../../src/kube/queue/work-queue.ts';
 import { Metrics } from '../../../../src/lib/metrics.ts';
@@ -6,10 +7,19 @@ import { FakeClock, settle } from '../../../support/fake-clock.ts';
 
 const never = new AbortController().signal;
 
-function made() {
+function made(lanes?: LaneOptions) {
   const clock = new FakeClock();
   const metrics = new Metrics();
-  return { clock, metrics, queue: workQueue({ name: 'q', clock, metrics }) };
+  return { clock, metrics, queue: workQueue({ name: 'q', clock, metrics, lanes }) };
+}
+
+/** Keys are of the lane that they begin with. */
+const byLetter = (most: number): LaneOptions => ({ laneOf: (key) => key.slice(0, 1), most });
+
+async function take(queue: WorkQueue, count: number): Promise<(string | undefined)[]> {
+  const keys: (string | undefined)[] = [];
+  for (let taken = 0; taken < count; taken += 1) keys.push(await queue.get(never));
+  return keys;
 }
 
 test('keys come in the order in which they were added, once however often', async () => {
@@ -31,6 +41,94 @@ test('a key that is added while somebody works on it comes once more, after done
   expect(await queue.get(never)).toBe('a');
   queue.done('a');
   expect(queue.depth).toBe(0);
+});
+
+describe('lanes', () => {
+  test('take turns, whatever the others hold, and keep the order of their keys', async () => {
+    const { queue } = made(byLetter(Infinity));
+    for (const key of ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1']) queue.add(key);
+    expect(await take(queue, 7)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4']);
+  });
+
+  test('have so many workers at a time; one that waits is for who else comes', async () => {
+    const { queue } = made(byLetter(2));
+    for (const key of ['a1', 'a2', 'a3', 'a4']) queue.add(key);
+    expect(await take(queue, 2)).toEqual(['a1', 'a2']);
+    const third = queue.get(never);
+    await settle();
+    expect(queue.depth).toBe(2);
+    queue.add('b1');
+    expect(await third).toBe('b1');
+    const fourth = queue.get(never);
+    queue.done('a2');
+    expect(await fourth).toBe('a3');
+    expect(queue.depth).toBe(1);
+  });
+
+  test('that have all that they may are no reason to wait after shutDown', async () => {
+    const { queue } = made(byLetter(1));
+    queue.add('a1');
+    queue.add('a2');
+    expect(await queue.get(never)).toBe('a1');
+    const other = queue.get(never);
+    queue.shutDown();
+    expect(await other).toBeUndefined();
+    queue.done('a1');
+    expect(await queue.get(never)).toBe('a2');
+  });
+
+  test('of no keys at a time are refused', () => {
+    for (const most of [0, NaN]) expect(() => made(byLetter(most))).toThrow(/give 1 or more/);
+  });
+});
+
+describe('an urgent key', () => {
+  const urgent = { urgent: true };
+
+  test('goes before those that are not, also when it waited already; one of those goes after eight', async () => {
+    const { queue } = made();
+    for (const key of ['a', 'b', 'c']) queue.add(key);
+    queue.add('c', urgent);
+    queue.add('c');
+    for (let key = 1; key <= 9; key += 1) queue.add(`u${key}`, urgent);
+    expect(queue.depth).toBe(12);
+    const eight = ['c', 'u1', 'u2', 'u3', 'u4', 'u5', 'u6', 'u7'];
+    expect(await take(queue, 12)).toEqual([...eight, 'a', 'u8', 'u9', 'b']);
+  });
+
+  test('takes no turn of another lane', async () => {
+    const { queue } = made(byLetter(Infinity));
+    for (const key of ['a1', 'b1', 'b2']) queue.add(key);
+    for (const key of ['a2', 'a3']) queue.add(key, urgent);
+    expect(await take(queue, 5)).toEqual(['a2', 'b1', 'a3', 'b2', 'a1']);
+  });
+
+  test.each<[string, (queue: WorkQueue) => void]>([
+    ['added again', (queue) => queue.add('a', urgent)],
+    ['not finished', (queue) => queue.addUnfinished('a', 1)],
+    ['failed', (queue) => queue.addRateLimited('a')],
+    ['overtaken', (queue) => void queue.addOvertaken('a')],
+  ])('that is %s while a worker has it is urgent the next time', async (_, addAgain) => {
+    const { clock, queue } = made();
+    queue.add('a', urgent);
+    expect(await queue.get(never)).toBe('a');
+    queue.add('b');
+    addAgain(queue);
+    queue.done('a');
+    await clock.advance(1000);
+    expect(await take(queue, 2)).toEqual(['a', 'b']);
+  });
+
+  test('that was done is as any other', async () => {
+    const { clock, queue } = made();
+    queue.add('a', urgent);
+    await queue.get(never);
+    queue.add('b');
+    queue.addAfter('a', 1);
+    queue.done('a');
+    await clock.advance(1);
+    expect(await take(queue, 2)).toEqual(['b', 'a']);
+  });
 });
 
 test('who has waited longest gets the next key; who gave up gets none', async () => {

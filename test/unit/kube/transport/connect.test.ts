@@ -87,6 +87,21 @@ function authorization(): string | undefined {
 }
 
 describe('a kubeconfig', () => {
+  test('whose program hangs is given up after the time of a request, with what to do', async () => {
+    const exec = {
+      apiVersion: 'client.authentication.k8s.io/v1',
+      command: 'sleep',
+      args: ['5'],
+      interactiveMode: 'Never',
+    };
+    const path = kubeconfig({ user: { exec } });
+    const connecting = connect({ userAgent: 'test/1', env: {}, kubeconfig: path, requestTimeoutMs: 50 });
+    await expect(connecting).rejects.toMatchObject({
+      name: 'ConnectionConfigError',
+      message: `${path}: the credentials of its user did not come within 0.05 s. Run \`kubectl get --raw /version\` with it.`,
+    });
+  });
+
   test('with a token; paths in it are relative to it', async () => {
     await ask({ kubeconfig: kubeconfig({ user: { token: 'abc' } }) });
     expect(authorization()).toBe('Bearer abc');
