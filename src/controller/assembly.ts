@@ -61,7 +61,7 @@ export interface Assembly {
   readonly attachments: AttachmentView;
   readonly fleet: Fleet;
   reconcileNetwork(key: string, signal: AbortSignal): Promise<Outcome>;
-  reconcileClass(key: string, signal: AbortSignal): Promise<void>;
+  reconcileClass(key: string, signal: AbortSignal): Promise<Outcome>;
   close(): void;
 }
 
@@ -79,6 +79,7 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
     ...{ clock, log },
   });
   const clusterRanges = () => ranges.known();
+  const keepForMs = () => ranges.keepForMs();
   const leases = new HostLeases({
     clock,
     list: async () => (await client.list<Lease>(LEASES, { namespace: ports.namespace }, ports.signal)).items,
@@ -101,7 +102,13 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
   const reconciler = new NetworkReconciler({
     ...{ client, networks, fleet, missing, secrets, recorder, clock, log },
   });
-  const triggers = new NetworkTriggers(fleet, networks, networkQueue);
+  const triggers = new NetworkTriggers(fleet, networks, {
+    enqueue: (key, options) => {
+      networkQueue.enqueue(key, options);
+      if (options?.urgent === true) reconciler.hasten(key);
+    },
+    enqueueAfter: (key, delayMs) => networkQueue.enqueueAfter(key, delayMs),
+  });
 
   attachments.onFree((card, by) => triggers.freed(card, by));
   caches.nodes.onEvent((event) => triggers.node(event));
@@ -121,9 +128,12 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
   return {
     attachments,
     fleet,
-    reconcileNetwork: (key, signal) => reconciler.reconcile(key, signal),
+    reconcileNetwork: (key, signal) => {
+      triggers.pass(key);
+      return reconciler.reconcile(key, signal);
+    },
     reconcileClass: (key, signal) =>
-      reconcileClass(key, { client, classes, clusterRanges, recorder, log }, signal),
+      reconcileClass(key, { client, classes, clusterRanges, keepForMs, recorder, log }, signal),
     close: () => leases.close(),
   };
 }

@@ -6,13 +6,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { needsControlPlane, type FaultProxy } from '../support/control-plane/index.ts';
 import { poll } from '../support/lab/index.ts';
 import {
-  ApiFailure,
   ATTACHMENTS,
   CLASSES,
   conditionOf,
   CRDS,
   machine,
   NETWORKS,
+  oncePoliciesAreInForce,
   Stage,
   VM_NODES,
   type AnyObject,
@@ -78,17 +78,10 @@ afterEach(async () => {
   expect(stage.complaints).toEqual([]);
 }, RECOVERED_WITHIN_MS);
 
-/** A network for the VM of a host; again where the API server has just learnt its policies and classes anew. */
+/** A network for the VM of a host. */
 async function apply(host: 'here' | 'away'): Promise<void> {
-  const make = async (): Promise<Network | null> => {
-    try {
-      return await stage.network(namespace, host, { selector: { names: [vms[host].name] } });
-    } catch (error) {
-      if (error instanceof ApiFailure && error.message.includes('failed to configure policy')) return null;
-      throw error;
-    }
-  };
-  await poll('the policies to be in force', make, { deadlineMs: RECOVERED_WITHIN_MS, everyMs: 250 });
+  const selector = { names: [vms[host].name] };
+  await oncePoliciesAreInForce(() => stage.network(namespace, host, { selector }), RECOVERED_WITHIN_MS);
 }
 
 async function ready(...names: string[]): Promise<void> {

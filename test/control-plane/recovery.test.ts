@@ -6,6 +6,7 @@ import {
   ApiFailure,
   machine,
   NAMESPACES,
+  oncePoliciesAreInForce,
   Stage,
   SYSTEM,
   type ControllerProcess,
@@ -50,23 +51,12 @@ afterEach(() => {
   expect(controller.running).toBe(true);
 });
 
-/**
- * A network for one VM. An API server that has just started refuses it for up to half a minute: it learns late which kind a
- * policy's parameter is of, and a policy that cannot be asked refuses.
- */
-function network(namespace: string, vm: number): Promise<Network> {
-  const make = async (): Promise<Network | null> => {
-    try {
-      return await stage.network(namespace, `net-${String(vm)}`, {
-        selector: { names: [`vm-${String(vm)}`] },
-      });
-    } catch (error) {
-      if (error instanceof ApiFailure && error.message.includes('failed to configure policy')) return null;
-      throw error;
-    }
-  };
-  return poll('the policies to be in force', make, { deadlineMs: RECOVERED_WITHIN_MS, everyMs: 250 });
-}
+/** A network for one VM. */
+const network = (namespace: string, vm: number): Promise<Network> =>
+  oncePoliciesAreInForce(
+    () => stage.network(namespace, `net-${String(vm)}`, { selector: { names: [`vm-${String(vm)}`] } }),
+    RECOVERED_WITHIN_MS,
+  );
 
 /** The VMs of the host from now on. */
 const hostHas = (...vms: number[]): Promise<void> => agent.has(vms.map((vm) => machine(`vm-${String(vm)}`)));

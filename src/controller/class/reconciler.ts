@@ -1,5 +1,6 @@
 import { isConflict, isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import type { Outcome } from '../../kube/controller/controller.ts';
 import type { EventRecorder } from '../../kube/events/recorder.ts';
 import type { Logger } from '../../lib/log.ts';
 import { CLASSES, FIELD_MANAGER } from '../kinds.ts';
@@ -13,6 +14,8 @@ export interface ClassReconcilerPorts {
   readonly client: KubeClient;
   readonly classes: WrittenView<NetworkClass>;
   readonly clusterRanges: () => ClusterRanges;
+  /** How long what is denied and not known any more stays, ms. */
+  readonly keepForMs: () => number;
   readonly recorder: Pick<EventRecorder, 'event'>;
   readonly log: Logger;
 }
@@ -23,14 +26,17 @@ const MOST_TOLD = 3;
 /** Keeps `status.clusterRanges` of one VMNetworkClass, named by the key. */
 export async function reconcileClass(
   key: string,
-  { client, classes, clusterRanges, recorder, log }: ClassReconcilerPorts,
+  { client, classes, clusterRanges, keepForMs, recorder, log }: ClassReconcilerPorts,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Outcome> {
   const networkClass = classes.get(key);
   if (networkClass === undefined || networkClass.metadata.deletionTimestamp !== undefined) return;
   const known = clusterRanges();
-  const status = planClassStatus(networkClass, known);
-  if (status === null) return;
+  const keepMs = keepForMs();
+  // A delay for what is new has taken the place of the one for what is to go.
+  const later = keepMs > 0 ? { requeueAfterMs: keepMs } : undefined;
+  const status = planClassStatus(networkClass, known, keepMs > 0);
+  if (status === null) return later;
   const options = { fieldManager: FIELD_MANAGER, subresource: 'status', signal } as const;
   try {
     classes.written(await client.update(CLASSES, { ...networkClass, status }, options));
@@ -43,6 +49,7 @@ export async function reconcileClass(
   if (known.leftOut.length > 0 && networkClass.spec?.deniedDestinations?.clusterRanges) {
     recorder.event(networkClass, 'Warning', 'RangesLeftOut', 'CollectRanges', leftOutNote(known.leftOut));
   }
+  return later;
 }
 
 function leftOutNote(leftOut: readonly string[]): string {

@@ -22,14 +22,19 @@ export type Judgement =
       readonly classSpec: VmNetworkClassSpec;
       readonly clusterRanges: readonly Cidr[];
     }
-  | { readonly verdict: 'refused'; readonly accepted: PlannedCondition };
+  | {
+      readonly verdict: 'refused';
+      readonly accepted: PlannedCondition;
+      /** Only by what the class does not say yet. If it never comes to say so, no event tells. */
+      readonly early?: boolean;
+    };
 
 /**
  * Whether a network is accepted. Pure. Specs are parsed although the API server checked them: what was stored under an
  * older schema, or while a rule was missing, is refused here instead of believed.
  *
  * @param networkClass the class that the spec names; undefined if there is none
- * @param clusterRanges as known here; those in the status of the class come first, for the agents go by them
+ * @param clusterRanges as known here: denied as well as those in the status of the class, which the agents go by and which come later
  */
 export function judge(
   network: Network,
@@ -55,9 +60,13 @@ export function judge(
     const message = `VMNetworkClass "${spec.className}" cannot be read by this version of the controller. Ask the provider to apply it again.`;
     return { verdict: 'refused', accepted: refusal('ClassNotFound', message) };
   }
-  const ranges = networkClass.status?.clusterRanges ?? clusterRanges;
+  const written = networkClass.status?.clusterRanges ?? clusterRanges;
+  const ranges = either(written, clusterRanges);
   const byClass = classRefusal(spec, classSpec, ranges);
-  if (byClass !== null) return { verdict: 'refused', accepted: byClass };
+  if (byClass !== null) {
+    const early = ranges !== written && classRefusal(spec, classSpec, written) === null;
+    return { verdict: 'refused', accepted: byClass, early };
+  }
   const decided = { spec, classSpec, clusterRanges: ranges };
   switch (secret.state) {
     case 'invalid':
@@ -70,6 +79,11 @@ export function judge(
     case 'none':
       return { verdict: 'accepted', accepted: ACCEPTED, ...decided };
   }
+}
+
+function either(written: readonly Cidr[], known: readonly Cidr[]): readonly Cidr[] {
+  const same = written.length === known.length && written.every((range, index) => range === known[index]);
+  return same ? written : [...written, ...known];
 }
 
 /**

@@ -36,8 +36,7 @@ export class NetworkIndex {
     const placed = this.#placed.get(key);
     if (placed === undefined) return;
     this.#placed.delete(key);
-    for (const one of placed.keys)
-      for (const place of placed.places) this.#remove(one, place, placed);
+    for (const one of placed.keys) for (const place of placed.places) this.#remove(one, place, placed);
   }
 
   /** Lists of networks that may select a VM, each with the oldest first; `selects` has the last word. */

@@ -1,4 +1,5 @@
 import { keyOf } from '../../kube/resource.ts';
+import { MultiMap } from '../../kube/store/multi-map.ts';
 import type { Store } from '../../kube/store/store.ts';
 import type { Network, NetworkClass } from '../kinds.ts';
 import type { AttachmentView, HeldVm, Holder } from './attachment-view.ts';
@@ -22,8 +23,13 @@ import type { VmIndex } from './vm-index.ts';
  *   a class      changes whose VMs its networks may have: `networkClass`
  *   who holds    an attachment is on its way, there, or gone: `held`, for the VM itself and those of its uuid elsewhere
  *
- * Each looks again at the VMs that it may be about, at once, and gives those whose owner is another one now. A VM that nobody
- * has asked about is passed over: whoever is to ask was told of the VM when it came, or asks when it comes itself.
+ * Each looks again at the VMs that it may be about, and gives those whose owner is another one now. A VM that nobody has asked
+ * about is passed over: whoever is to ask was told of the VM when it came, or asks when it comes itself.
+ *
+ * A network is a tenant's to change, as often as he likes, and may be about all VMs there are. So it is not looked again at its
+ * event, which nobody's turn limits, but in its own pass, once for all that changed until then: at what it owns as remembered, for
+ * it may lose that, and at what its selector finds, for it may gain that. Until then VMs are remembered as they were; whoever is
+ * told a new owner by it has a pass after that.
  */
 
 export interface OwnersParts {
@@ -46,6 +52,10 @@ export class Owners {
   /** Those that may own a VM without holding it: all that are not being deleted. */
   readonly #index = new NetworkIndex();
   readonly #known = new WeakMap<ReportedVm, string | null>();
+  /** The same the other way round. */
+  readonly #owned = new MultiMap<ReportedVm>();
+  /** Networks that changed, and whose pass has not looked again yet. */
+  readonly #changed = new Set<string>();
   /** Nothing is remembered before somebody asks; while the caches fill there is nothing to look at again. */
   #asked = false;
 
@@ -56,9 +66,10 @@ export class Owners {
   /** The network that owns a VM, null if none selects it. */
   of(reported: ReportedVm): Network | null {
     const known = this.known(reported);
+    if (known === undefined) return this.#learn(reported);
     if (known === null) return null;
-    const network = known === undefined ? undefined : this.#parts.networks.get(known);
-    return network ?? this.#learn(reported);
+    // Gone: what comes of it is for the pass that reviews it to remember, and to tell.
+    return this.#parts.networks.get(known) ?? ownerOf(this.#candidates(reported));
   }
 
   /** Its key, as it is remembered; undefined if nobody has asked. */
@@ -106,13 +117,37 @@ export class Owners {
     return found;
   }
 
-  /** @param before undefined if it is new; @param after undefined if it is gone */
-  network(before: Network | undefined, after: Network | undefined): OwnerChange[] {
+  /**
+   * A network came, went or changed. A pass of its own is to `review` it.
+   *
+   * @param before undefined if it is new; @param after undefined if it is gone
+   */
+  network(before: Network | undefined, after: Network | undefined): void {
     if (before !== undefined) this.#index.delete(keyOf(before));
     if (after !== undefined) this.#place(after);
-    if (!this.#asked) return [];
-    const both = [before, after].flatMap((network) => (network === undefined ? [] : this.#keysOf(network)));
-    return this.#review(this.#parts.vms.withKeys(both));
+    const either = after ?? before;
+    if (this.#asked && either !== undefined) this.#changed.add(keyOf(either));
+  }
+
+  /** What is remembered of their VMs may be of before they changed. */
+  get unreviewed(): ReadonlySet<string> {
+    return this.#changed;
+  }
+
+  /** Looks again at what a network may have lost or gained since the last time. Costs nothing unless it changed. */
+  review(key: string): OwnerChange[] {
+    if (!this.#changed.delete(key)) return [];
+    const network = this.#parts.networks.get(key);
+    const gained = network === undefined ? [] : this.selectable(network);
+    return this.#review(new Set([...this.#owned.get(key), ...gained]));
+  }
+
+  /** VMs are reported no more, or otherwise. */
+  gone(vms: Iterable<ReportedVm>): void {
+    for (const reported of vms) {
+      const owner = this.known(reported);
+      if (typeof owner === 'string') this.#owned.delete(owner, reported);
+    }
   }
 
   /** @param name of the class; @param before undefined if it is new; @param after undefined if it is gone */
@@ -164,7 +199,13 @@ export class Owners {
 
   #learn(reported: ReportedVm): Network | null {
     const owner = ownerOf(this.#candidates(reported));
-    this.#known.set(reported, owner === null ? null : keyOf(owner));
+    const now = owner === null ? null : keyOf(owner);
+    const was = this.known(reported);
+    if (now !== was) {
+      if (typeof was === 'string') this.#owned.delete(was, reported);
+      if (now !== null) this.#owned.add(now, reported);
+      this.#known.set(reported, now);
+    }
     this.#asked = true;
     return owner;
   }

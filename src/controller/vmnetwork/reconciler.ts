@@ -24,6 +24,8 @@ import { judge } from './judgement.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { LOOK_AGAIN_MS } from './missing-hosts.ts';
 import type { MissingHosts } from './missing-hosts.ts';
+import { Hastened, Passes } from './passes.ts';
+import type { Signals } from './passes.ts';
 import { planEvents } from './network-events.ts';
 import type { Written } from './network-events.ts';
 import { within } from '../../lib/time-limit.ts';
@@ -60,6 +62,8 @@ const REFUSED: ReadonlySet<number> = new Set([400, 403, 413, 422]);
 const TOO_LARGE = /request is too large/;
 /** A network of so many attachments takes some milliseconds to plan for. */
 const MUCH = 1_000;
+/** As long as a range may be kept from going (class/range-keeper.ts). */
+const EARLY_MS = 15_000;
 const NO_KEY: SealingMaterial = { secret: NO_SECRET, key: null };
 
 type Hosts = ReadonlyMap<string, HostState>;
@@ -72,18 +76,30 @@ export class NetworkReconciler {
   readonly #writer: AttachmentWriter;
   /** When the status of a network was last written, monotonic. */
   readonly #statusWrittenMs = new Map<string, number>();
+  readonly #passes = new Passes();
 
   constructor(ports: ReconcilerPorts) {
     this.#ports = ports;
     this.#writer = new AttachmentWriter(ports.client, ports.fleet.parts.attachments);
   }
 
-  async reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
+  /**
+   * The key is urgent. If people changed the network since its pass began, that pass does not open anything more, nor wait for an
+   * answer to what it sent: a kill switch would wait with it. Such a create is in doubt, as any without an answer.
+   */
+  hasten(key: string): void {
+    this.#passes.hasten(key, this.#ports.networks.get(key));
+  }
+
+  async reconcile(key: string, closing: AbortSignal): Promise<Outcome> {
     const { networks } = this.#ports;
+    const network = networks.get(key);
     try {
-      const network = networks.get(key);
-      return network === undefined ? await this.#bury(key, signal) : await this.#bring(key, network, signal);
+      return await this.#passes.during(key, network, closing, (signals) =>
+        network === undefined ? this.#bury(key, closing) : this.#bring(key, network, signals),
+      );
     } catch (error) {
+      if (error instanceof Hastened) return { requeueAfterMs: 1, unfinished: true };
       if (isConflict(error) || isNotFound(error)) networks.forget(key);
       // What we were about to change is gone; the cache is about to show it.
       if (isNotFound(error)) return { requeueAfterMs: CACHE_LAG_MS };
@@ -112,26 +128,27 @@ export class NetworkReconciler {
    * What closes is planned from what is known and goes first: it waits for no answer about a host, a Secret or a write that is
    * in doubt. Then all is planned anew with the answers.
    */
-  async #bring(key: string, network: Network, signal: AbortSignal): Promise<Outcome> {
+  async #bring(key: string, network: Network, signals: Signals): Promise<Outcome> {
+    const { closing, opening } = signals;
     const { secrets } = this.#ports;
     const secret = secrets.known(key, network);
     const known = await this.#observe(key, network, NONE, secret ?? UNREAD);
     const mustRead = needsKey(known.actions);
     if (secret !== null && !mustRead && !this.#isToAsk(key, known.hosts)) {
-      return this.#carryOut(key, network, known, NO_KEY, NOTHING_WRITTEN, signal);
+      return this.#carryOut(key, network, known, NO_KEY, NOTHING_WRITTEN, signals);
     }
-    const closed = await this.#close(key, network, known, signal);
+    const closed = await this.#close(key, network, known, closing);
 
-    const gone = await this.#ask(key, known.hosts, signal);
-    let look = await secrets.look(key, network, mustRead, signal);
+    const gone = await this.#ask(key, known.hosts, opening);
+    let look = await secrets.look(key, network, mustRead, opening);
     try {
       let observed = await this.#observe(key, network, gone, look.state);
       if (needsKey(observed.actions) && look.key === null) {
-        look = await secrets.look(key, network, true, signal);
+        look = await secrets.look(key, network, true, opening);
         observed = await this.#observe(key, network, gone, look.state);
       }
       const material = { secret: look.state, key: look.key };
-      return await this.#carryOut(key, network, observed, material, closed, signal);
+      return await this.#carryOut(key, network, observed, material, closed, signals);
     } finally {
       look.key?.fill(0);
     }
@@ -152,15 +169,15 @@ export class NetworkReconciler {
     observed: Observed,
     material: SealingMaterial,
     closed: PassResult,
-    signal: AbortSignal,
+    signals: Signals,
   ): Promise<Outcome> {
     const { secrets, clock } = this.#ports;
     const { actions, hosts } = observed;
-    const { pass, current } = await this.#write(network, actions, material, signal);
+    const { pass, current } = await this.#write(network, actions, material, signals);
     const all = together(closed, pass);
     const status = this.#statusOf(key, current, observed, all.written);
-    if (actions.removeFinalizer) await this.#writeFinalizer(current, false, signal);
-    else await this.#writeStatus(key, current, status, signal);
+    if (actions.removeFinalizer) await this.#writeFinalizer(current, false, signals.closing);
+    else await this.#writeStatus(key, current, status, signals.opening);
     this.#tell(network, status, all.written);
     if (all.error !== null) throw all.error;
     const graceMs =
@@ -168,7 +185,9 @@ export class NetworkReconciler {
         ? null
         : Math.min(Math.max(actions.dueMs - clock.nowMs(), 1), WALL_CLOCK_CHECK_MS);
     const countMs = status.countWaits ? this.#countInMs(key) : null;
-    return again(all, [soonMs(all, hosts), graceMs, countMs, secrets.dueInMs(key)]);
+    const { judgement } = observed;
+    const earlyMs = judgement.verdict === 'refused' && judgement.early === true ? EARLY_MS : null;
+    return again(all, [soonMs(all, hosts), graceMs, countMs, earlyMs, secrets.dueInMs(key)]);
   }
 
   /** Writes what was planned. What closes does not wait for the network's own finalizer; what is new comes after it. */
@@ -176,21 +195,23 @@ export class NetworkReconciler {
     network: Network,
     { remove, release, update, create, addFinalizer }: NetworkActions,
     material: SealingMaterial,
-    signal: AbortSignal,
+    signals: Signals,
   ): Promise<{ pass: PassResult; current: Network }> {
     const closing = { remove, release, update };
-    const closed = await writeAttachments(this.#writer, null, closing, material, signal);
+    const closed = await writeAttachments(this.#writer, null, closing, material, signals.closing);
     if (closed.error !== null) return { pass: closed, current: network };
+    // What is not sent is not in doubt.
+    signals.opening.throwIfAborted();
     let current = network;
     try {
-      if (addFinalizer) current = await this.#writeFinalizer(network, true, signal);
+      if (addFinalizer) current = await this.#writeFinalizer(network, true, signals.opening);
     } catch (error) {
       if (!isRefusal(error) || isConflict(error) || isNotFound(error)) throw error;
       const failure = create.length === 0 ? undefined : refusalText(error);
       return { pass: { ...closed, written: { ...closed.written, failure }, error }, current };
     }
     const opening = { remove: [], release: [], create };
-    const opened = await writeAttachments(this.#writer, current, opening, material, signal);
+    const opened = await writeAttachments(this.#writer, current, opening, material, signals.opening);
     return { pass: together(closed, opened), current };
   }
 

@@ -44,11 +44,16 @@ export class NetworkTriggers {
 
   network({ type, object, previous }: InformerEvent<Network>): void {
     // Our own status or finalizer: the pass that wrote it knew.
-    if (type !== 'updated' || !this.#networks.isOwn(object)) {
+    const decides = type !== 'updated' || previous === undefined || decidesAnew(previous, object);
+    if (decides) this.#fleet.owners.network(previous, type === 'deleted' ? undefined : object);
+    if (decides || !this.#networks.isOwn(object)) {
       this.#queue.enqueue(keyOf(object), { urgent: type === 'deleted' || !isAnswered(object) });
     }
-    if (type === 'updated' && previous !== undefined && !decidesAnew(previous, object)) return;
-    this.#tell(this.#fleet.owners.network(previous, type === 'deleted' ? undefined : object));
+  }
+
+  /** A pass of a network begins: whose VMs are whose is looked at again, if it changed, and others are told. */
+  pass(network: string): void {
+    this.#tell(this.#fleet.owners.review(network), network);
   }
 
   networkClass({ type, object, previous }: InformerEvent<NetworkClass>): void {
@@ -118,17 +123,22 @@ export class NetworkTriggers {
     for (const { nodeName, vm } of vms) {
       for (const attachment of this.#fleet.parts.attachments.ofVm(nodeName, vm.id)) this.#owners(attachment);
     }
+    const { vms: index } = this.#fleet.parts;
+    this.#fleet.owners.gone(vms.filter((one) => index.get(one.nodeName, one.vm.id) !== one));
   }
 
-  /** VMs have other owners: both, and those of the rest who are told their names. */
-  #tell(changes: readonly OwnerChange[]): void {
+  /** VMs have other owners: both, and those of the rest who are told their names; not whoever has its pass now. */
+  #tell(changes: readonly OwnerChange[], passing: string | null = null): void {
     if (changes.length === 0) return;
     const owners = new Set(changes.flatMap(({ was, now }) => [was ?? [], now ?? []].flat()));
-    for (const owner of owners) this.#queue.enqueue(owner);
+    for (const owner of owners) if (owner !== passing) this.#queue.enqueue(owner);
     const namespaces = new Set([...owners].map((owner) => refOf(owner).namespace));
     const isTold = ({ metadata }: Network) => namespaces.has(metadata.namespace);
     const vms = changes.map(({ reported }) => reported);
-    for (const network of this.#fleet.owners.claimants(vms, isTold)) this.#queue.enqueue(keyOf(network));
+    for (const network of this.#fleet.owners.claimants(vms, isTold)) {
+      const key = keyOf(network);
+      if (key !== passing) this.#queue.enqueue(key);
+    }
   }
 
   #owners(attachment: Attachment): void {

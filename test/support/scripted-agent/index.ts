@@ -6,6 +6,7 @@ export * from './kinds.ts';
 export { machine, uuidOf } from './machine.ts';
 export * from './objects.ts';
 export { oneHost, type OneHost } from './one-host.ts';
+export { oncePoliciesAreInForce } from './policies-in-force.ts';
 export { ScriptedAgent } from './scripted-agent.ts';
 export { SealingKey } from './sealing-key.ts';
 export { ENDPOINT, Stage, SYSTEM } from './stage.ts';

@@ -293,12 +293,32 @@ describe('the keeper of ranges', () => {
       dueMs.add(clock.monotonicMs() + delayMs);
       clock.stall(1_000);
     }
-    expect([...dueMs].map((at, index, all) => at - (all[index - 1] ?? at))).toEqual([
-      0, 15_000, 15_000, 15_000, 15_000,
+    // The other address is new once in each time of calm, for it is kept until that ends.
+    expect([...dueMs].map((at) => at - 1_000_000)).toEqual([
+      ...[100, 1_100, 16_000, 16_100, 31_000, 31_100, 46_000, 46_100, 61_000],
     ]);
     clock.stall(60_000);
     tell(node('a', ['192.0.2.9']));
+    expect(onChange.mock.calls.at(-1)).toEqual([100]);
+    clock.stall(60_000);
+    tell(node('a', []));
     expect(onChange.mock.calls.at(-1)).toEqual([1_000]);
+  });
+
+  test('what is new is denied soon, also in a time of calm, until that was often; then it waits for the calm', () => {
+    const { tell, onChange, clock } = keeping();
+    const delays = Array.from({ length: 25 }, (_, index) => {
+      clock.stall(110);
+      tell(node(`n${index}`, [`192.0.2.${index}`]));
+      return (onChange.mock.calls.at(-1) as [number])[0];
+    });
+    // 20, and 2 that came back in 2.5 s.
+    expect(delays.filter((delay) => delay === 100)).toHaveLength(22);
+    expect(delays.slice(0, 20)).toEqual(Array.from({ length: 20 }, () => 100));
+    expect(Math.max(...delays)).toBeGreaterThan(10_000);
+    clock.stall(1_000);
+    tell(node('late', ['192.0.3.1']));
+    expect(onChange.mock.calls.at(-1)).toEqual([100]);
   });
 
   test('what is left out is logged once, however often it is said', () => {
@@ -331,6 +351,7 @@ describe('the keeper of ranges', () => {
       client: { update: async (_type: unknown, object: unknown) => object },
       classes: { get: () => networkClass('default', spec), written: () => undefined },
       clusterRanges: () => clusterRanges([from], null),
+      keepForMs: () => 0,
       recorder: { event },
       log: { info: () => undefined },
     };

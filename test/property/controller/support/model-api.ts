@@ -2,6 +2,7 @@ import { ApiError } from '../../../../src/kube/api-error.ts';
 import type { KubeClient } from '../../../../src/kube/client.ts';
 import { keyOf, resourceName } from '../../../../src/kube/resource.ts';
 import type { KubeObject, ObjectRef, ResourceType } from '../../../../src/kube/resource.ts';
+import { reasonOf } from '../../../../src/lib/clock.ts';
 import { DEFINITIONS, HOST_NODES } from '../../../../src/controller/kinds.ts';
 import { canonicalJson } from '../../../../src/controller/vmnetwork/plan/canonical-json.ts';
 
@@ -163,10 +164,16 @@ export class ModelApi {
   }
 }
 
+interface Signalled {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The client of one process: each request waits until somebody lets it through. */
 export class ModelClient implements KubeClient {
   readonly #api: ModelApi;
   readonly pending: PendingRequest[] = [];
+  /** Nobody waits for their answer any more. They never arrive, unless somebody lets one through. */
+  readonly aborted: PendingRequest[] = [];
   writes = 0;
   requests = 0;
 
@@ -174,12 +181,13 @@ export class ModelClient implements KubeClient {
     this.#api = api;
   }
 
-  get<T extends KubeObject>(type: ResourceType, ref: ObjectRef): Promise<T> {
-    return this.#ask(`get ${type.kind} ${keyOf(ref)}`, false, () => {
+  get<T extends KubeObject>(type: ResourceType, ref: ObjectRef, signal?: AbortSignal): Promise<T> {
+    const find = () => {
       const found = this.#api.find<T>(type, keyOf(ref));
       if (found === undefined) throw refused(404, 'NotFound', keyOf(ref));
       return found;
-    });
+    };
+    return this.#ask(`get ${type.kind} ${keyOf(ref)}`, false, find, signal);
   }
 
   list: KubeClient['list'] = <T extends KubeObject>(
@@ -197,27 +205,27 @@ export class ModelClient implements KubeClient {
     });
   };
 
-  create<T extends KubeObject>(type: ResourceType, object: T): Promise<T> {
-    return this.#ask(
-      `create ${type.kind} ${keyOf(object)}`,
-      true,
-      () => this.#api.create(type, object, true) as T,
-    );
+  create<T extends KubeObject>(type: ResourceType, object: T, { signal }: Signalled = {}): Promise<T> {
+    const title = `create ${type.kind} ${keyOf(object)}`;
+    return this.#ask(title, true, () => this.#api.create(type, object, true) as T, signal);
   }
 
   update<T extends KubeObject>(
     type: ResourceType,
     object: T,
-    options: { subresource?: 'status' | undefined } = {},
+    { subresource, signal }: Signalled & { subresource?: 'status' | undefined } = {},
   ): Promise<T> {
-    const title = `update ${type.kind} ${keyOf(object)} ${options.subresource ?? ''}`;
-    return this.#ask(title, true, () => this.#api.update(type, object, options.subresource, true) as T);
+    const title = `update ${type.kind} ${keyOf(object)} ${subresource ?? ''}`;
+    return this.#ask(title, true, () => this.#api.update(type, object, subresource, true) as T, signal);
   }
 
-  delete(type: ResourceType, ref: ObjectRef, options: { uid?: string | undefined } = {}): Promise<void> {
-    return this.#ask(`delete ${type.kind} ${keyOf(ref)}`, true, () =>
-      this.#api.delete(type, keyOf(ref), options.uid, true),
-    );
+  delete(
+    type: ResourceType,
+    ref: ObjectRef,
+    { uid, signal }: Signalled & { uid?: string | undefined } = {},
+  ): Promise<void> {
+    const title = `delete ${type.kind} ${keyOf(ref)}`;
+    return this.#ask(title, true, () => this.#api.delete(type, keyOf(ref), uid, true), signal);
   }
 
   watch(): never {
@@ -232,10 +240,11 @@ export class ModelClient implements KubeClient {
     throw new Error('not of this model');
   }
 
-  #ask<T>(title: string, write: boolean, act: () => T): Promise<T> {
+  #ask<T>(title: string, write: boolean, act: () => T, signal?: AbortSignal): Promise<T> {
     this.requests += 1;
     if (write) this.writes += 1;
     return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(reasonOf(signal));
       /** Does it; gives how to answer. */
       const attempt = (): (() => void) => {
         try {
@@ -248,9 +257,17 @@ export class ModelClient implements KubeClient {
       };
       const wait = (of: string, answer: () => void, lose: () => void, later: () => void): void => {
         const end = (finish: () => void) => () => {
-          this.pending.splice(this.pending.indexOf(request), 1);
+          signal?.removeEventListener('abort', onAbort);
+          const requests = this.pending.includes(request) ? this.pending : this.aborted;
+          requests.splice(requests.indexOf(request), 1);
           finish();
         };
+        const onAbort = () => {
+          this.pending.splice(this.pending.indexOf(request), 1);
+          this.aborted.push(request);
+          reject(reasonOf(signal));
+        };
+        signal?.addEventListener('abort', onAbort, { once: true });
         // What was done can be neither undone nor refused any more.
         const isDone = of !== title;
         const request: PendingRequest = {

@@ -57,7 +57,8 @@ export class ModelProcess {
         enqueue: (key) => this.enqueue(`network ${key}`),
         enqueueAfter: (key, delayMs) => this.#after(`network ${key}`, delayMs),
       },
-      enqueueClass: (key) => this.enqueue(`class ${key}`),
+      enqueueClass: (key, delayMs = 0) =>
+        delayMs > 0 ? this.#after(`class ${key}`, delayMs) : this.enqueue(`class ${key}`),
       recorder: {
         event: (_regarding, type, reason, _action, note) => this.events.push(`${type} ${reason}: ${note}`),
         flush: async () => undefined,
@@ -68,7 +69,7 @@ export class ModelProcess {
     });
   }
 
-  /** VMs whose owner is remembered and is not the one that all networks, asked anew, come to. */
+  /** VMs whose owner is remembered and is not the one that all networks, asked anew, come to, without a pass to find out. */
   get misremembered(): string[] {
     const { owners, parts } = this.#assembly.fleet;
     const { networks, nodes, attachments, vms } = parts;
@@ -89,7 +90,10 @@ export class ModelProcess {
         });
       const owner = ownerOf(claimants);
       const fresh = owner === null ? null : keyOf(owner);
-      return fresh === known ? [] : [`${vm.name} on ${nodeName}: ${String(known)}, not ${String(fresh)}`];
+      const isDue = [known, fresh].some((key) => key !== null && owners.unreviewed.has(key));
+      return fresh === known || isDue
+        ? []
+        : [`${vm.name} on ${nodeName}: ${String(known)}, not ${String(fresh)}`];
     });
   }
 

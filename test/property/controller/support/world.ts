@@ -150,11 +150,11 @@ export class World {
   async mendNodes(): Promise<void> {
     this.defineNodes();
     for (const [nodeName, vms] of this.#silenced) this.report(nodeName, vms);
-    for (const nodeName of [...this.#declaredGone]) {
-      this.report(nodeName, []);
-      await this.converge();
-      this.removeNode(nodeName);
-    }
+    const gone = [...this.#declaredGone];
+    // All of them: a host that is missing is asked for as long as it is.
+    for (const nodeName of gone) this.report(nodeName, []);
+    await this.converge();
+    for (const nodeName of gone) this.removeNode(nodeName);
   }
 
   #define(): void {

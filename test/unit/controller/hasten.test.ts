@@ -1,0 +1,114 @@
+/** The create of one attachment has no answer, and somebody closes the network meanwhile. */
+import { describe, expect, test } from '@jest/globals';
+import { World } from '../../property/controller/support/world.ts';
+import { settle } from '../../support/fake-clock.ts';
+import { ATTACHMENTS, NETWORKS } from '../../../src/controller/kinds.ts';
+import type { Attachment, Network } from '../../../src/controller/kinds.ts';
+
+const SPEC = {
+  selector: { matchLabels: { app: 'x' } },
+  consumerEndpoint: { address: '203.0.113.10', port: 51820 },
+};
+const CLOSED = { ...SPEC, desiredState: 'Quarantined' };
+const vm = (id: string) => {
+  return { id, name: id, labels: { app: 'x' }, interfaces: [{ mac: `02:00:00:00:00:0${id.slice(-1)}` }] };
+};
+const statesOf = (world: World) =>
+  world.api
+    .all<Attachment>(ATTACHMENTS)
+    .map(({ spec }) => `${spec.vm.name} ${spec.policy.desiredState}`)
+    .sort();
+const titled = (world: World, title: string) =>
+  world.process.client.pending.filter((request) => request.title.startsWith(title));
+const catchUp = (world: World) => {
+  for (const cache of Object.values(world.process.caches)) cache.catchUp(Infinity);
+};
+
+/** Serves all but what has such a title, for as long as there is anything to serve or to begin. */
+async function serveAllBut(world: World, title: string): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) {
+    catchUp(world);
+    while (world.process.begin(0)) await settle();
+    await settle();
+    const next = world.process.client.pending.find((request) => !request.title.startsWith(title));
+    next?.serve();
+    await settle();
+  }
+}
+
+/** VM1 is let through; what would let VM2 through hangs. */
+async function hanging(): Promise<World> {
+  const world = new World();
+  world.report('n1', [vm('vm1')]);
+  world.apply('a', 'net', SPEC);
+  await world.converge();
+  world.report('n1', [vm('vm1'), vm('vm2')]);
+  await serveAllBut(world, 'create');
+  expect(titled(world, 'create')).toHaveLength(1);
+  return world;
+}
+
+describe('a create hangs', () => {
+  test('and the kill switch of its own network does not wait for it, nor is it a failure', async () => {
+    const world = await hanging();
+    world.apply('a', 'net', CLOSED);
+    await serveAllBut(world, 'create');
+    expect(statesOf(world)).toEqual(['vm1 Quarantined']);
+    expect(world.process.failures).toEqual([]);
+    expect(world.process.client.aborted.map(({ title }) => title)).toEqual([
+      expect.stringMatching(/^create VMNetworkAttachment a\//),
+    ]);
+  });
+
+  test.each([
+    ['arrives all the same', true],
+    ['never arrives', false],
+  ])('and what it was about is as it should be in the end, if it %s', async (_, arrives) => {
+    const world = await hanging();
+    world.apply('a', 'net', CLOSED);
+    await serveAllBut(world, 'create');
+    if (arrives) world.process.client.aborted[0]?.serve();
+    await world.converge();
+    expect(statesOf(world)).toEqual(['vm1 Quarantined', 'vm2 Quarantined']);
+    expect(world.broken).toEqual([]);
+  });
+
+  test('and the end of the network does not wait for it', async () => {
+    const world = await hanging();
+    world.remove('a/net');
+    await serveAllBut(world, 'create');
+    expect(world.api.all<Attachment>(ATTACHMENTS).map(({ metadata }) => metadata.deletionTimestamp)).toEqual([
+      expect.any(String),
+    ]);
+    await world.converge();
+    expect(world.api.all(NETWORKS)).toEqual([]);
+    expect(world.broken).toEqual([]);
+  });
+
+  test('and a mere label on the network, which has no answer yet, changes nothing about it', async () => {
+    const world = new World();
+    world.report('n1', [vm('vm1')]);
+    world.apply('a', 'net', SPEC);
+    await serveAllBut(world, 'create');
+    const network = world.api.find<Network>(NETWORKS, 'a/net')!;
+    world.api.update(NETWORKS, { ...network, metadata: { ...network.metadata, labels: { of: 'people' } } });
+    await serveAllBut(world, 'create');
+    expect(world.process.client.aborted).toEqual([]);
+    expect(titled(world, 'create')).toHaveLength(1);
+  });
+});
+
+test('what closes is waited for, whatever is asked for meanwhile', async () => {
+  const world = new World();
+  world.report('n1', [vm('vm1')]);
+  world.apply('a', 'net', SPEC);
+  await world.converge();
+  world.apply('a', 'net', CLOSED);
+  await serveAllBut(world, 'update VMNetworkAttachment');
+  world.apply('a', 'net', SPEC);
+  await serveAllBut(world, 'update VMNetworkAttachment');
+  expect(world.process.client.aborted).toEqual([]);
+  expect(titled(world, 'update VMNetworkAttachment')).toHaveLength(1);
+  await world.converge();
+  expect(statesOf(world)).toEqual(['vm1 Active']);
+});
