@@ -2,7 +2,6 @@
 /* Other processes: which taps they hold, where they listen, and their end. */
 #include <cstdlib>
 #include <memory>
-#include <unistd.h>
 
 #include "watch.h"
 
@@ -88,22 +87,9 @@ Napi::Value tun_netns(const Napi::CallbackInfo &info)
 	return Napi::Number::New(info.Env(), failure.check(info.Env(), vmn_tun_netns(pid, fd, failure.get())));
 }
 
-class ProcessWatch : public Watch {
+class ProcessWatch : public DescriptorWatch {
 public:
-	using Watch::Watch;
-
-	Napi::Value start(Napi::Env env, int pid)
-	{
-		Failure failure;
-
-		fd_ = failure.check(env, vmn_process_open(pid, failure.get()));
-		try {
-			return open(fd_);
-		} catch (...) {
-			release();
-			throw;
-		}
-	}
+	using DescriptorWatch::DescriptorWatch;
 
 protected:
 	/* Readable is a pidfd once its process has ended, and for ever. */
@@ -112,24 +98,42 @@ protected:
 		call(env, {});
 		close();
 	}
-
-	void release() override
-	{
-		if (fd_ >= 0)
-			::close(fd_);
-		fd_ = -1;
-	}
-
-private:
-	int fd_ = -1;
 };
 
 /* (pid, () => void) */
 Napi::Value watch_process_end(const Napi::CallbackInfo &info)
 {
+	auto watch = std::make_shared<ProcessWatch>(function(info, 1), "vmnetwork:process");
+	Failure failure;
+
+	return watch->adopt(failure.check(info.Env(), vmn_process_open(static_cast<int>(u32(info, 0)), failure.get())));
+}
+
+/* (pid): a descriptor of the process */
+Napi::Value open_process(const Napi::CallbackInfo &info)
+{
+	Failure failure;
 	int pid = static_cast<int>(u32(info, 0));
 
-	return std::make_shared<ProcessWatch>(function(info, 1), "vmnetwork:process")->start(info.Env(), pid);
+	return Napi::Number::New(info.Env(), failure.check(info.Env(), vmn_process_open(pid, failure.get())));
+}
+
+/* (descriptor of a process, signal) */
+void signal_process(const Napi::CallbackInfo &info)
+{
+	Failure failure;
+
+	failure.check(info.Env(),
+	              vmn_process_signal(static_cast<int>(u32(info, 0)), static_cast<int>(u32(info, 1)), failure.get()));
+}
+
+/* (descriptor of a process, () => void): watches a second descriptor of the same process */
+Napi::Value watch_process(const Napi::CallbackInfo &info)
+{
+	auto watch = std::make_shared<ProcessWatch>(function(info, 1), "vmnetwork:process");
+	Failure failure;
+
+	return watch->adopt(failure.check(info.Env(), vmn_process_again(static_cast<int>(u32(info, 0)), failure.get())));
 }
 
 } // namespace
@@ -139,6 +143,9 @@ void export_foreign(Napi::Env env, Napi::Object exports)
 	exports.Set("tunFiles", Napi::Function::New(env, tun_files));
 	exports.Set("tunNetns", Napi::Function::New(env, tun_netns));
 	exports.Set("unixSockets", Napi::Function::New(env, unix_sockets));
+	exports.Set("openProcess", Napi::Function::New(env, open_process));
+	exports.Set("signalProcess", Napi::Function::New(env, signal_process));
+	exports.Set("watchProcess", Napi::Function::New(env, watch_process));
 	exports.Set("watchProcessEnd", Napi::Function::New(env, watch_process_end));
 }
 

@@ -45,6 +45,7 @@ Napi::Object link_of(Napi::Env env, const vmn_link &link)
 	result.Set("up", Napi::Boolean::New(env, link.up));
 	result.Set("carrier", Napi::Boolean::New(env, link.carrier));
 	result.Set("mtu", Napi::Number::New(env, link.mtu));
+	result.Set("master", Napi::Number::New(env, link.master));
 	result.Set("kind", link.kind);
 	return result;
 }
@@ -85,10 +86,10 @@ Napi::Value link_by_name(const Napi::CallbackInfo &info)
 	return link_of(info.Env(), link);
 }
 
-/* (ifindex, mac | null, alias | null, mtu (0: keep), up | null) */
+/* (ifindex, mac | null, alias | null, mtu (0: keep), up | null, leave its master) */
 void set_link(const Napi::CallbackInfo &info)
 {
-	vmn_link_change change = {nullptr, nullptr, u32(info, 3), -1};
+	vmn_link_change change = {nullptr, nullptr, u32(info, 3), -1, boolean(info, 5)};
 	uint8_t address[6];
 	std::string alias;
 	Failure failure;

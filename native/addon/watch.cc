@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "watch.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -92,6 +94,24 @@ void Watch::call(Napi::Env env, std::initializer_list<napi_value> arguments)
 	} catch (const Napi::Error &error) {
 		napi_fatal_exception(env, error.Value());
 	}
+}
+
+Napi::Value DescriptorWatch::adopt(int fd)
+{
+	fd_ = fd;
+	try {
+		return open(fd_);
+	} catch (...) {
+		release();
+		throw;
+	}
+}
+
+void DescriptorWatch::release()
+{
+	if (fd_ >= 0)
+		::close(fd_);
+	fd_ = -1;
 }
 
 } // namespace vmn

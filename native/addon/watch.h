@@ -47,6 +47,21 @@ private:
 	bool closed_ = false;
 };
 
+/* A descriptor that belongs to the watch alone, and is closed with it. */
+class DescriptorWatch : public Watch {
+public:
+	using Watch::Watch;
+
+	Napi::Value adopt(int fd);
+
+protected:
+	int descriptor() const { return fd_; }
+	void release() override;
+
+private:
+	int fd_ = -1;
+};
+
 } // namespace vmn
 
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What there is to watch: the ring buffer of events, and what netlink tells of this network namespace. */
-#include <unistd.h>
-
 #include <vector>
 
 #include "watch.h"
@@ -73,9 +71,9 @@ private:
 	std::vector<std::vector<uint8_t>> waiting_;
 };
 
-class NetlinkWatch : public Watch {
+class NetlinkWatch : public DescriptorWatch {
 public:
-	using Watch::Watch;
+	using DescriptorWatch::DescriptorWatch;
 
 	Napi::Value start(Napi::Env env, int (*subscribe)(vmn_failure *))
 	{
@@ -84,36 +82,14 @@ public:
 		return adopt(failure.check(env, subscribe(failure.get())));
 	}
 
-	/* Watches a socket, which it owns from now on. */
-	Napi::Value adopt(int fd)
-	{
-		fd_ = fd;
-		try {
-			return open(fd_);
-		} catch (...) {
-			release();
-			throw;
-		}
-	}
-
 protected:
 	void readable(Napi::Env env) override
 	{
 		Failure failure;
 
-		if (failure.check(env, vmn_netlink_watch_drain(fd_, failure.get())))
+		if (failure.check(env, vmn_netlink_watch_drain(descriptor(), failure.get())))
 			call(env, {});
 	}
-
-	void release() override
-	{
-		if (fd_ >= 0)
-			::close(fd_);
-		fd_ = -1;
-	}
-
-private:
-	int fd_ = -1;
 };
 
 /* (path, (bytes: Uint8Array) => void) */

@@ -50,6 +50,7 @@ static void read_link(const struct nlmsghdr *message, struct vmn_link *link)
 	link->ifindex = (uint32_t)header->ifi_index;
 	link->up = header->ifi_flags & IFF_UP;
 	link->mtu = vmn_attribute_u32(table[IFLA_MTU]);
+	link->master = vmn_attribute_u32(table[IFLA_MASTER]);
 	link->carrier = table[IFLA_CARRIER] && *(const uint8_t *)RTA_DATA(table[IFLA_CARRIER]);
 	link->has_mac = table[IFLA_ADDRESS] && RTA_PAYLOAD(table[IFLA_ADDRESS]) == sizeof(link->mac);
 	if (link->has_mac)
@@ -124,6 +125,7 @@ int vmn_link_by_name(const char *name, struct vmn_link *link, struct vmn_failure
 
 int vmn_link_set(uint32_t ifindex, const struct vmn_link_change *change, struct vmn_failure *failure)
 {
+	const uint32_t no_master = 0;
 	struct vmn_request request;
 	const struct vmn_exchange exchange = {.what = "change interface"};
 	struct ifinfomsg *header = vmn_request_init(&request, RTM_NEWLINK, NLM_F_ACK, sizeof(*header));
@@ -137,6 +139,8 @@ int vmn_link_set(uint32_t ifindex, const struct vmn_link_change *change, struct 
 		vmn_request_put(&request, IFLA_ADDRESS, change->mac, 6);
 	if (change->alias)
 		vmn_request_put(&request, IFLA_IFALIAS, change->alias, strlen(change->alias));
+	if (change->leave_master)
+		vmn_request_put(&request, IFLA_MASTER, &no_master, sizeof(no_master));
 	if (change->mtu)
 		vmn_request_put(&request, IFLA_MTU, &change->mtu, sizeof(change->mtu));
 	return vmn_netlink_exchange(&request, &exchange, failure);

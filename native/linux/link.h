@@ -14,8 +14,9 @@
 struct vmn_link {
 	uint32_t ifindex;
 	uint32_t mtu;
-	bool up;      /* switched on */
-	bool carrier; /* a tap has carrier while somebody holds it open */
+	uint32_t master; /* ifindex of the bridge, bond or whatever it is a part of; 0: none */
+	bool up;         /* switched on */
+	bool carrier;    /* a tap has carrier while somebody holds it open */
 	bool has_mac;
 	uint8_t mac[6];
 	char name[IFNAMSIZ];
@@ -34,6 +35,7 @@ struct vmn_link_change {
 	const char *alias;  /* NULL: as it is */
 	uint32_t mtu;       /* 0: as it is */
 	int up;             /* 1, 0, or -1: as it is */
+	bool leave_master;  /* taken out of whatever it is a part of */
 };
 
 /* One request, all or nothing as far as the kernel goes; never creates an interface. */

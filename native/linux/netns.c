@@ -3,9 +3,13 @@
 #include "netns.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
+
+#define OWN_NETNS "/proc/thread-self/ns/net"
 
 struct errand {
 	int netns;
@@ -42,4 +46,26 @@ int vmn_netns_do(int netns, vmn_netns_work work, void *context, struct vmn_failu
 		return vmn_fail(failure, error, "pthread_create", "network namespace");
 	pthread_join(thread, NULL);
 	return errand.result;
+}
+
+int vmn_netns_visit(int netns, struct vmn_failure *failure)
+{
+	/* The way home comes first: without one nobody leaves. */
+	int home = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+
+	if (home < 0)
+		return vmn_fail(failure, errno, "open", OWN_NETNS);
+	if (!setns(netns, CLONE_NEWNET))
+		return home;
+	vmn_fail(failure, errno, "setns", "network namespace");
+	close(home);
+	return -1;
+}
+
+int vmn_netns_go_home(int home, struct vmn_failure *failure)
+{
+	int result = setns(home, CLONE_NEWNET) ? vmn_fail(failure, errno, "setns", "own network namespace") : 0;
+
+	close(home);
+	return result;
 }

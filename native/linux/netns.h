@@ -15,4 +15,13 @@ typedef int (*vmn_netns_work)(void *context, struct vmn_failure *failure);
  */
 int vmn_netns_do(int netns, vmn_netns_work work, void *context, struct vmn_failure *failure);
 
+/*
+ * Takes the calling thread itself there, for work that cannot be done on another one. Returns the way home, a descriptor
+ * for vmn_netns_go_home(). When it fails the thread is where it was. Visits may be made from visits.
+ */
+int vmn_netns_visit(int netns, struct vmn_failure *failure);
+
+/* Closes the descriptor. When it fails the thread is still away, and the process must not go on. */
+int vmn_netns_go_home(int home, struct vmn_failure *failure);
+
 #endif

@@ -3,11 +3,15 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* The same numbers on every architecture. */
+#ifndef SYS_pidfd_send_signal /* Linux 5.1 */
+#define SYS_pidfd_send_signal 424
+#endif
 #ifndef SYS_pidfd_open /* Linux 5.3 */
 #define SYS_pidfd_open 434
 #endif
@@ -20,6 +24,20 @@ int vmn_process_open(int pid, struct vmn_failure *failure)
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	return pidfd < 0 ? vmn_fail(failure, errno, "pidfd_open", "pid %d", pid) : pidfd;
+}
+
+int vmn_process_signal(int pidfd, int signal, struct vmn_failure *failure)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0)
+		return 0;
+	return vmn_fail(failure, errno, "pidfd_send_signal", "signal %d", signal);
+}
+
+int vmn_process_again(int pidfd, struct vmn_failure *failure)
+{
+	int again = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
+
+	return again < 0 ? vmn_fail(failure, errno, "fcntl", "descriptor %d", pidfd) : again;
 }
 
 int vmn_process_borrow(int pidfd, int fd)

@@ -297,6 +297,8 @@ EDIT(dhcp_broadcast, memset(frame->bytes, 0xff, 6); dhcp_discover(input))
 EDIT(dhcp_offer, set_address(input, AT_IP_SOURCE, GATEWAY_ADDRESS); put16(frame, AT_UDP_SOURCE, 67); put16(frame, AT_UDP_DESTINATION, 68))
 EDIT(tcp, protocol(input, 6))
 EDIT(icmp, protocol(input, 1))
+EDIT(icmp_to_previous, set_previous(input, -SECOND_NS); set_address(input, AT_IP_DESTINATION, PREVIOUS_ADDRESS); protocol(input, 1))
+EDIT(icmp_elsewhere, set_address(input, AT_IP_DESTINATION, ADDRESS(100, 64, 0, 8)); protocol(input, 1))
 EDIT(udplite, protocol(input, 136))
 EDIT(sctp, protocol(input, 132))
 EDIT(dccp, protocol(input, 33))
@@ -619,7 +621,10 @@ const struct test_case CASES[] = {
 	CASE(TO, SOURCE_ADDRESS, EVERYWHERE, "[SB-7] DHCP offer from the host", dhcp_offer),
 	CASE(TO, SOURCE_ADDRESS, EVERYWHERE, "[SB-10] the guest's own address as source", source_guest),
 	BOTH(PROTOCOL, EVERYWHERE, "[AL-2] [SB-7] TCP with the endpoint's port", tcp),
-	BOTH(PROTOCOL, EVERYWHERE, "[SB-7] ICMP", icmp),
+	CASE(FROM, ICMP_TO_ENDPOINT, EVERYWHERE, "[SB-7] ICMP to the endpoint", icmp),
+	CASE(FROM, ICMP_TO_ENDPOINT, EVERYWHERE, "[SB-7] ICMP to the previous endpoint", icmp_to_previous),
+	CASE(FROM, PROTOCOL, EVERYWHERE, "[SB-7] ICMP to somebody else", icmp_elsewhere),
+	CASE(TO, PROTOCOL, EVERYWHERE, "[SB-7] ICMP from the endpoint", icmp),
 	BOTH(PROTOCOL, EVERYWHERE, "[SB-7] UDP-Lite", udplite),
 	BOTH(PROTOCOL, EVERYWHERE, "[SB-7] SCTP", sctp),
 	BOTH(PROTOCOL, EVERYWHERE, "[SB-7] DCCP", dccp),

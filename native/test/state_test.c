@@ -299,6 +299,8 @@ static void only_some_drops_are_violations(void)
 	CHECK(!vmn_is_violation(VMN_REASON_IPV6));
 	CHECK(!vmn_is_violation(VMN_REASON_QUARANTINED));
 	CHECK(!vmn_is_violation(VMN_REASON_PACKET_RATE));
+	CHECK(!vmn_is_violation(VMN_REASON_ICMP_TO_ENDPOINT));
+	CHECK(vmn_is_violation(VMN_REASON_PROTOCOL));
 	CHECK(vmn_is_violation(VMN_REASON_DESTINATION_ADDRESS));
 	CHECK(vmn_is_violation(VMN_REASON_SOURCE_MAC));
 	CHECK(vmn_is_violation(VMN_REASON_ARP_SPOOFED));

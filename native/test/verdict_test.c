@@ -51,7 +51,7 @@ static bool reachable(int direction, unsigned int reason)
 	if (direction == VMN_DIRECTION_FROM_VM)
 		return reason != VMN_REASON_ARP_FROM_HOST;
 	return reason != VMN_REASON_ARP_MALFORMED && reason != VMN_REASON_ARP_SPOOFED &&
-	       reason != VMN_REASON_ARP_NOT_GATEWAY;
+	       reason != VMN_REASON_ARP_NOT_GATEWAY && reason != VMN_REASON_ICMP_TO_ENDPOINT;
 }
 
 static void every_reason_has_a_case(void)
@@ -177,6 +177,15 @@ static void every_port_but_one_is_refused(void)
 	}
 }
 
+static enum vmn_reason of_protocol(unsigned int protocol, int direction)
+{
+	if (protocol == VMN_PROTOCOL_UDP)
+		return VMN_REASON_ALLOWED;
+	if (protocol == VMN_PROTOCOL_ICMP && direction == VMN_DIRECTION_FROM_VM)
+		return VMN_REASON_ICMP_TO_ENDPOINT;
+	return VMN_REASON_PROTOCOL;
+}
+
 static void every_protocol_but_one_is_refused(void)
 {
 	for (int direction = 0; direction <= 1; direction++)
@@ -186,8 +195,7 @@ static void every_protocol_but_one_is_refused(void)
 			frame_handshake(&input.frame, &input.policy, direction);
 			input.frame.bytes[AT_IP_PROTOCOL] = (uint8_t)protocol;
 			frame_fix_checksum(&input.frame);
-			CHECK_EQUAL(input_judge(&input, direction, NOW_NS),
-			            protocol == VMN_PROTOCOL_UDP ? VMN_REASON_ALLOWED : VMN_REASON_PROTOCOL);
+			CHECK_EQUAL(input_judge(&input, direction, NOW_NS), of_protocol(protocol, direction));
 		}
 }
 

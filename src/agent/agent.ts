@@ -6,12 +6,23 @@ import { isViolation } from '../filter/drop-reason.ts';
 import type { FilterEvent } from '../native/filter-engine.ts';
 import { ReconcileLoop } from './attachment/loop.ts';
 import { reconcile } from './attachment/pass.ts';
-import type { PassPorts, PassResult } from './attachment/pass.ts';
+import type { PassMemory, PassPorts, PassResult } from './attachment/pass.ts';
 import { RetryTable } from './attachment/retry.ts';
-import type { RoundMemory } from './attachment/rounds.ts';
 import type { Nft } from './host/nft.ts';
 import { Paced } from './host/paced.ts';
+import type { Sites } from './host/site.ts';
+import { AllVms } from './discovery/all-vms.ts';
+import type { VmDirectory } from './discovery/directory.ts';
 import { OwnVms } from './discovery/own-vms.ts';
+import { Exposure } from './found/exposure.ts';
+import { WatchedSites } from './found/site-watch.ts';
+import type { CableStore } from './vm-control/cable-file.ts';
+import { cableWishes, withCables } from './vm-control/cable-wishes.ts';
+import { Cables } from './vm-control/cables.ts';
+import { Endings } from './vm-control/endings.ts';
+import type { ControlMachine } from './vm-control/machine.ts';
+import { AgentHealth, ailmentOf } from './metrics/health.ts';
+import type { PassObserver } from './metrics/pass-observer.ts';
 import type { IntentSource, OpenSource } from './source/source.ts';
 import { announceChanges } from './status/announce.ts';
 import { ConditionHistory } from './status/condition-history.ts';
@@ -24,6 +35,7 @@ import type { AgentInfo, AgentStatus } from './status/status.ts';
 import type { ClosedTapPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
 import { socketPathOf } from './wiring/paths.ts';
+import type { Engine } from './wiring/verify.ts';
 import type { AttachmentPaths } from './wiring/paths.ts';
 
 export interface Closable {
@@ -36,6 +48,17 @@ export interface AgentPorts extends ClosedTapPorts {
   readonly uplinks: OpenedUplinks;
   readonly clock: Clock;
   readonly log: Logger;
+  /** For what is done to VMs for their violations. */
+  readonly control: ControlMachine;
+  readonly cables: CableStore;
+  /** Every VM of this host, whoever started it. */
+  readonly found: VmDirectory & { settled(): Promise<void> };
+  /** The network namespaces that they are in. */
+  readonly sites: Sites;
+  /** What filters their cards on this kernel. */
+  readonly engine: Engine;
+  /** Null: nobody else is told of passes. */
+  readonly observer: PassObserver | null;
   /** 16 bytes that no guest can know. */
   newSecret(): Uint8Array;
   /** Calls back when links, addresses or routes of the host may have changed. */
@@ -51,8 +74,13 @@ export interface AgentSettings {
   readonly paths: AttachmentPaths;
   readonly nodeName: string;
   readonly resyncMs: number;
+  /** Of --managed-interfaces. */
+  readonly managedPatterns: readonly string[];
   readonly openSource: OpenSource;
 }
+
+/** A monitor that does not answer is not waited for: its VM's cards are denied until it does. */
+const SETTLING_MS = 2_000;
 
 /**
  * Some hosts change their rule set all the time, and one whose guard does not stay as written would be told of each
@@ -65,16 +93,27 @@ const GUARD_PACE_MS = 500;
  * kernel as it is.
  */
 export class Agent {
+  /** Whether it lives, and does what it is there for. */
+  readonly health: AgentHealth;
   readonly #settings: AgentSettings;
   readonly #ports: AgentPorts;
-  readonly #vms = new OwnVms();
+  readonly #own = new OwnVms();
+  readonly #sites: WatchedSites;
+  readonly #vms: VmDirectory;
   readonly #source: IntentSource;
   readonly #loop: ReconcileLoop;
+  readonly #endings: Endings;
+  readonly #cables: Cables;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
   readonly #violations = new ViolationLog();
   readonly #history: ConditionHistory;
-  readonly #memory: RoundMemory = { retries: new RetryTable(), generations: new Map() };
+  readonly #memory: PassMemory = {
+    retries: new RetryTable(),
+    generations: new Map(),
+    exposure: new Exposure(),
+    guardedSites: new Set(),
+  };
   #status: AgentStatus | null = null;
   #server: StatusServer | null = null;
   #links: Closable | null = null;
@@ -86,6 +125,8 @@ export class Agent {
     this.#settings = settings;
     this.#ports = ports;
     this.#history = new ConditionHistory(ports.clock);
+    this.#vms = new AllVms(this.#own, ports.found, ports.engine);
+    this.#sites = new WatchedSites(ports.sites, () => this.#linksChanged());
     this.#loop = new ReconcileLoop({
       pass: () => this.#pass(),
       nextRetryNs: () => this.#memory.retries.nextRetryNs(),
@@ -93,6 +134,11 @@ export class Agent {
       log: ports.log,
       resyncMs: settings.resyncMs,
     });
+    const { control: machine, cables: store, clock, log } = ports;
+    const onChange = (): void => this.#loop.request();
+    this.#endings = new Endings({ machine, clock, log, onChange });
+    this.#cables = new Cables({ machine, store, clock, log, onChange });
+    this.health = new AgentHealth(() => this.#loop.idleMs, settings.resyncMs);
     this.#source = settings.openSource({
       onChange: () => this.#loop.request(),
       overdueMs: () => this.#loop.overdueMs,
@@ -110,10 +156,15 @@ export class Agent {
       socketPath: socketPathOf(this.#settings.paths),
       status: () => this.#status,
       events: this.#feed,
-      healthy: () => this.#loop.idleMs < 3 * this.#settings.resyncMs + 10_000,
+      ailment: () => ailmentOf(this.health.live),
+      unready: () => ailmentOf(this.health.ready),
     });
+    this.#vms.start();
+    // What is in force stays so until it is known which cards there are: a VM may have to be asked for them.
+    await this.#settled();
+    this.#ports.found.onChange(() => this.#loop.request());
     this.#source.start();
-    this.#links = this.#ports.watchLinks(() => this.#loop.request());
+    this.#links = this.#ports.watchLinks(() => this.#linksChanged());
     this.#guard = this.#ports.watchGuard(() => this.#guardChanged.call());
     this.#loop.request();
   }
@@ -126,15 +177,35 @@ export class Agent {
     this.#guard = null;
     this.#guardChanged.close();
     await this.#loop.stop();
+    await this.#endings.close();
+    await this.#cables.close();
     await this.#source.close();
     this.#vms.close();
+    this.#sites.close();
     this.#closeEvents();
     await this.#server?.close();
     this.#server = null;
   }
 
+  #settled(): Promise<void> {
+    const { clock, found } = this.#ports;
+    return new Promise((resolve) => {
+      const timer = clock.setTimer(SETTLING_MS, resolve);
+      void found.settled().then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  #linksChanged(): void {
+    this.#memory.exposure.noticed(this.#ports.clock.monotonicNs());
+    this.#loop.request();
+  }
+
   async #pass(): Promise<void> {
     let result: PassResult;
+    this.#ports.observer?.began();
     try {
       result = await reconcile((host) => this.#source.wanted(host), this.#memory, this.#passPorts());
     } catch (cause) {
@@ -146,15 +217,21 @@ export class Agent {
     }
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
     if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
-    this.#vms.observed(result.attachments);
+    this.#own.observed(result.attachments);
     const now = this.#ports.clock.now().toISOString();
+    this.#cables.keep(cableWishes(result.attachments, this.#ports.kernel));
+    result = { ...result, attachments: withCables(result.attachments, this.#cables) };
     const status = reportStatus(this.#settings.info, result, this.#history, this.#violations, now);
     this.#show(status);
+    this.health.passed(result);
+    this.#ports.observer?.passed(status, result);
     this.#source.passed(status, result);
   }
 
   #unverified(problem: Problem): void {
     if (this.#status !== null) this.#show(unverifiedStatus(this.#status, problem));
+    this.health.failed();
+    this.#ports.observer?.failed(this.#status);
     this.#source.failed(problem);
   }
 
@@ -169,6 +246,10 @@ export class Agent {
       ...this.#ports,
       paths: this.#settings.paths,
       nodeName: this.#settings.nodeName,
+      managedPatterns: this.#settings.managedPatterns,
+      vms: this.#vms,
+      sites: this.#sites,
+      endings: this.#endings,
       onChange: (what, on, vm) => log.info({ change: what, on, ...(vm === null ? {} : { vm }) }, 'changed'),
       onLastDetached: () => this.#closeEvents(),
     };

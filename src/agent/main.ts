@@ -4,23 +4,33 @@ import { join } from 'node:path';
 import { systemClock } from '../lib/clock.ts';
 import { outliveReaders } from '../lib/closed-readers.ts';
 import { isVmnError } from '../lib/errors.ts';
+import { HealthServer } from '../kube/health/health-server.ts';
 import { ConnectionConfigError } from '../kube/transport/connection-config-error.ts';
 import { createLogger } from '../lib/log.ts';
 import { openEvents } from '../native/filter-engine.ts';
+import { lack, TCX } from '../native/kernel-feature.ts';
 import { randomSecret } from '../native/policy-abi.ts';
 import { watchNftables } from '../native/nftables-watch.ts';
 import { watchLinks } from '../native/rtnetlink.ts';
 import { Agent } from './agent.ts';
+import { FoundVms } from './discovery/found-vms.ts';
+import { systemMachine } from './discovery/system-machine.ts';
 import { acquireLock } from './host/lock.ts';
 import type { HeldLock } from './host/lock.ts';
 import { nftProgram } from './host/nft.ts';
 import { prepareHost } from './host/prepare.ts';
+import { systemSites } from './host/system-site.ts';
+import { openMetrics } from './metrics/open.ts';
+import type { Measured, MetricsMeans } from './metrics/open.ts';
 import { EXIT_ENVIRONMENT, EXIT_FAILURE, EXIT_OK, parseAgentOptions, usageExitCode } from './options.ts';
 import type { AgentOptions } from './options.ts';
 import { sourceOf } from './source/open.ts';
+import { CableFile } from './vm-control/cable-file.ts';
+import { systemControl } from './vm-control/system-control.ts';
 import { systemPorts } from './wiring/closed-tap.ts';
+import { demandTapsOnly } from './wiring/managed.ts';
 import { openedUplinksFile } from './wiring/opened-uplinks.ts';
-import { openedUplinksOf } from './wiring/paths.ts';
+import { cablesOf, openedUplinksOf } from './wiring/paths.ts';
 
 /** `vmnet-agent`: everything is put together here and nowhere else. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -38,6 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
   const locks = new Locks();
   let agent: Agent | null = null;
+  let health: HealthServer | null = null;
   try {
     const programTags = prepareHost(options);
     locks.take(options.stateDir);
@@ -50,30 +61,41 @@ async function main(argv: readonly string[]): Promise<number> {
       bpffs: options.bpffs,
       programTags,
     };
-    const ports = systemPorts(options);
+    const system = systemPorts(options);
+    const measured = openMeasured(options, { info, kernel: system.kernel, clock: systemClock, log });
+    const ports = { ...system, kernel: measured?.kernel ?? system.kernel };
+    demandTapsOnly(options.managedInterfaces, ports.kernel.links());
     agent = new Agent(
       {
         info,
         paths: options,
         nodeName: options.nodeName,
         resyncMs: options.resyncSeconds * 1000,
+        managedPatterns: options.managedInterfaces,
         openSource: await sourceOf(options, {
           version,
           programTags,
           kernel: ports.kernel,
           clock: systemClock,
           log,
+          metrics: measured?.metrics,
         }),
       },
       {
         ...ports,
         nft: nftProgram(),
+        found: new FoundVms({ machine: systemMachine(), clock: systemClock, log }),
+        sites: systemSites(ports.kernel),
+        engine: lack(TCX) === null ? 'tcx' : 'clsact',
         uplinks: openedUplinksFile(
           openedUplinksOf(options),
           () => ports.kernel.readSetting('kernel/random/boot_id') ?? '',
         ),
         clock: systemClock,
         log,
+        control: systemControl(systemClock),
+        cables: new CableFile(cablesOf(options)),
+        observer: measured?.observer ?? null,
         newSecret: randomSecret,
         watchLinks,
         watchGuard: watchNftables,
@@ -81,8 +103,10 @@ async function main(argv: readonly string[]): Promise<number> {
       },
     );
     const signal = nextSignal();
+    health = await serveHealth(options, agent, measured);
     await agent.start();
-    log.info({ version, source: options.source, nodeName: options.nodeName, programTags }, 'started');
+    const { source, nodeName } = options;
+    log.info({ version, source, nodeName, programTags, healthPort: health?.port }, 'started');
     log.info({ signal: await signal }, 'stopping; the filters stay in force');
     return EXIT_OK;
   } catch (error) {
@@ -95,9 +119,26 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`vmnet-agent: ${error.message} [${error.code}]\n  ${error.remedy}\n`);
     return EXIT_ENVIRONMENT;
   } finally {
+    await health?.close();
     await agent?.close();
     locks.release();
   }
+}
+
+/** Nobody asks: nothing is counted. */
+function openMeasured(options: AgentOptions, means: Omit<MetricsMeans, 'paths'>): Measured | null {
+  return options.healthAddress === undefined ? null : openMetrics({ ...means, paths: options });
+}
+
+/** Before the first pass, for it to be told that it has not ended. */
+async function serveHealth(
+  { healthAddress }: AgentOptions,
+  { health: { live, ready } }: Agent,
+  measured: Measured | null,
+): Promise<HealthServer | null> {
+  if (healthAddress === undefined || measured === null) return null;
+  const { metrics } = measured;
+  return HealthServer.listen({ ...healthAddress, live, ready, metrics, clock: systemClock });
 }
 
 /** One agent on one host: the state folder and the run folder each belong to one process at a time. */

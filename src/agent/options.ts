@@ -1,8 +1,12 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseCidr } from '../api/v1alpha1/cidr.ts';
 import { dnsLabelSchema, dnsSubdomainSchema } from '../api/v1alpha1/dns-1123.ts';
+import { isVmnError } from '../lib/errors.ts';
+import { listenAddress } from '../kube/health/listen-address.ts';
+import type { ListenAddress } from '../kube/health/listen-address.ts';
 import { LOG_LEVELS } from '../lib/log.ts';
 import type { LogLevel } from '../lib/log.ts';
+import { parsePatterns } from './wiring/managed.ts';
 import { DEFAULT_PATHS } from './wiring/paths.ts';
 import type { AttachmentPaths } from './wiring/paths.ts';
 
@@ -11,6 +15,10 @@ export interface AgentOptions extends AttachmentPaths {
   readonly nodeName: string;
   readonly logLevel: LogLevel;
   readonly resyncSeconds: number;
+  /** Patterns of taps that are closed whoever made them; see wiring/managed.ts. */
+  readonly managedInterfaces: readonly string[];
+  /** Of /healthz, /readyz and /metrics; undefined: they are not served. */
+  readonly healthAddress?: ListenAddress;
 }
 
 /** Where the wishes come from. */
@@ -67,7 +75,10 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-interface Parsed extends AttachmentPaths, Pick<AgentOptions, 'nodeName' | 'logLevel' | 'resyncSeconds'> {
+interface Parsed
+  extends
+    AttachmentPaths,
+    Pick<AgentOptions, 'nodeName' | 'logLevel' | 'resyncSeconds' | 'managedInterfaces' | 'healthAddress'> {
   readonly manifests?: string;
   readonly kubeconfig?: string;
   readonly inCluster?: boolean;
@@ -126,6 +137,15 @@ export function agentCommand(version: string, hostname: string, env: Surrounding
         .default(DEFAULT_PATHS.pool)
         .argParser(pool),
     )
+    .addOption(
+      new Option(
+        '--managed-interfaces <patterns>',
+        'taps that are closed from their first packet, whoever makes them: names, or a prefix and * (vnet*), ' +
+          'separated by commas; vmn-* always is',
+      )
+        .default([], 'none')
+        .argParser(managedInterfaces),
+    )
     .option('--node-name <name>', 'name of this host: of its Node, and for selector.nodeName', hostname)
     .addOption(
       new Option('--log-level <level>', 'least severe line that is written')
@@ -136,6 +156,12 @@ export function agentCommand(version: string, hostname: string, env: Surrounding
       new Option('--resync-seconds <n>', 'read everything back at least this often')
         .default(30)
         .argParser(resyncSeconds),
+    )
+    .addOption(
+      new Option(
+        '--health-address <address>',
+        'where /healthz, /readyz and /metrics are served: [HOST]:PORT; nowhere unless given',
+      ).argParser(listenAddress),
     )
     .allowExcessArguments(false)
     .showHelpAfterError('See: vmnet-agent --help')
@@ -160,6 +186,17 @@ function pool(text: string): string {
     throw new InvalidArgumentError('Give an IPv4 network of at most 2^24 addresses, such as 100.64.0.0/16.');
   }
   return text;
+}
+
+/** For commander, of `vmnetctl guard` too. */
+export function managedInterfaces(text: string): readonly string[] {
+  try {
+    return parsePatterns(text);
+  } catch (error) {
+    if (isVmnError(error, 'VMN_USAGE'))
+      throw new InvalidArgumentError(`${error.on ?? error.message}. ${error.remedy}`);
+    throw error;
+  }
 }
 
 function resyncSeconds(text: string): number {

@@ -1,10 +1,15 @@
 import { Command, CommanderError } from 'commander';
 import type { CommandContext } from './command-context.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { drainCommand } from './commands/drain.ts';
 import { dropsCommand } from './commands/drops.ts';
 import { explainCommand } from './commands/explain.ts';
+import { flowsCommand } from './commands/flows.ts';
+import { guardCommand } from './commands/guard.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { topCommand } from './commands/top.ts';
+import { uninstallCommand } from './commands/uninstall.ts';
 import { validateCommand } from './commands/validate.ts';
 import { ownVersion, versionCommand } from './commands/version.ts';
 import { EXIT_CODE_HELP, EXIT_OK, EXIT_USAGE } from './exit-code.ts';
@@ -35,8 +40,13 @@ export function createProgram(
     runCommand,
     statusCommand,
     dropsCommand,
+    flowsCommand,
+    topCommand,
     explainCommand,
     validateCommand,
+    guardCommand,
+    drainCommand,
+    uninstallCommand,
     doctorCommand,
     versionCommand,
   ];

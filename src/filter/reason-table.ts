@@ -492,6 +492,19 @@ export const REASONS = [
     remedy:
       'Intended: `spec.limits.packetsPerSecond`. Raise it, within what the class allows, if the VM shall send more.',
   },
+  {
+    number: 50,
+    symbol: 'ICMP_TO_ENDPOINT',
+    name: 'IcmpToEndpoint',
+    metric: 'icmp_to_endpoint',
+    violation: false,
+    summary:
+      "From the VM: ICMP for the address of the endpoint or of the previous one, such as the guest kernel's answer to a datagram for a closed port.",
+    rule: 'only UDP; that the guest answers the endpoint by ICMP may be the doing of the endpoint',
+    guestSees: 'No ping of the endpoint outside the tunnel; nothing comes back.',
+    remedy:
+      'Expected when the endpoint speaks to a port at which nothing listens in the guest. Inside the tunnel ICMP works.',
+  },
 ] as const satisfies readonly Reason[];
 
 export type ReasonName = (typeof REASONS)[number]['name'];

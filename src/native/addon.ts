@@ -73,6 +73,7 @@ export interface NativeLink {
   up: boolean;
   carrier: boolean;
   mtu: number;
+  master: number;
   kind: string;
 }
 
@@ -161,7 +162,14 @@ export interface NativeAddon {
   links(): NativeLink[];
   linksIn(netns: number): NativeLink[];
   linkByName(name: string): NativeLink;
-  setLink(ifindex: number, mac: string | null, alias: string | null, mtu: number, up: boolean | null): void;
+  setLink(
+    ifindex: number,
+    mac: string | null,
+    alias: string | null,
+    mtu: number,
+    up: boolean | null,
+    leaveMaster: boolean,
+  ): void;
   deleteLink(ifindex: number): void;
   routes(protocol: number): NativeRoute[];
   addRoute(destination: string, prefixLength: number, ifindex: number, protocol: number, scope: number): void;
@@ -182,8 +190,12 @@ export interface NativeAddon {
   tunNetns(pid: number, fd: number): number;
   unixSockets(pid: number): NativeUnixSocket[];
   watchProcessEnd(pid: number, onEnd: () => void): Closable;
+  openProcess(pid: number): number;
+  signalProcess(process: number, signal: number): void;
+  watchProcess(process: number, onEnd: () => void): Closable;
 
   setNetns(path: string): void;
+  inNetns<T>(netns: number, work: () => T): T;
   lockFile(path: string, wait: boolean): number;
   mountBpffs(path: string): void;
 

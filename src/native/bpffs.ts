@@ -1,9 +1,11 @@
 /** The folder in the BPF file system where everything of ours is pinned: making sure of it, listing, removing. */
+import { randomBytes } from 'node:crypto';
 import {
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmdirSync,
   statfsSync,
   unlinkSync,
@@ -70,6 +72,16 @@ export function removePins(pinDir: string, options: { attachedToo?: boolean } = 
       addon().removeFilter(pinDir, options.attachedToo ?? false);
     },
   );
+}
+
+/** Gives the pins of a filter that goes on elsewhere another name. What is not there needs none. */
+export function setPinsAside(pinDir: string): void {
+  try {
+    renameSync(pinDir, `${pinDir}_aside_${randomBytes(4).toString('hex')}`);
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return;
+    throw new VmnError('VMN_BPF_MAP', { attempted: 'set the pins aside', on: pinDir, cause });
+  }
 }
 
 /** Removes the shared ring buffer and the root itself when no VM has pins any more; true when it did. */

@@ -12,7 +12,7 @@ import { attaching, loading } from './kernel-attempt.ts';
 import { attempt } from './native-failure.ts';
 import { checkedPolicy, policyHash } from './policy-abi.ts';
 
-export { ensureBpffs, listPins, removePins, removeRootIfEmpty } from './bpffs.ts';
+export { ensureBpffs, listPins, removePins, removeRootIfEmpty, setPinsAside } from './bpffs.ts';
 export { counters, eventLoss, violations, type CounterLine, type EventLoss } from './counters.ts';
 export { openEvents, type FilterEvent } from './events.ts';
 export { testRun, type TestRun, type TestRunMeta } from './test-run.ts';

@@ -54,6 +54,37 @@ export function watchProcessEnd(pid: number, callback: () => void): Closable {
   );
 }
 
+/**
+ * A descriptor of the process that has this pid now, which goes on meaning that process whoever has the pid later. The caller
+ * closes it, and looks at who it is after it was opened, not before.
+ * @throws VmnError VMN_NETLINK when there is none (cause ESRCH)
+ */
+export function openProcess(pid: number): number {
+  return attempt(ofProcess('take hold of a process', pid), () => addon().openProcess(pid));
+}
+
+/**
+ * Sends a signal to the process behind a descriptor; 0 only asks whether its pid is still its own.
+ * @throws VmnError VMN_CAPABILITY; VMN_NETLINK with cause ESRCH when it has ended
+ */
+export function signalProcess(process: number, signal: number): void {
+  const privilege = {
+    code: 'VMN_CAPABILITY',
+    remedy: 'Run as root or with CAP_KILL, or stop the VM by hand.',
+  } as const;
+  const attempted = `send signal ${signal} to a process`;
+  attempt({ code: 'VMN_NETLINK', attempted, means: { EPERM: privilege } }, () =>
+    addon().signalProcess(process, signal),
+  );
+}
+
+/** As watchProcessEnd(), of the process behind a descriptor, which stays the caller's. */
+export function watchProcess(process: number, callback: () => void): Closable {
+  return attempt({ code: 'VMN_NETLINK', attempted: 'wait for the end of a process' }, () =>
+    addon().watchProcess(process, callback),
+  );
+}
+
 function ofProcess(attempted: string, pid: number): Attempt {
   const privilege = {
     code: 'VMN_CAPABILITY',

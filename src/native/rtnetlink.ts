@@ -20,6 +20,8 @@ export interface Link extends NativeLink {
   up: boolean;
   /** A tap has carrier while somebody holds it open. */
   carrier: boolean;
+  /** Ifindex of the bridge, bond or whatever it is a part of; 0: of none. */
+  master: number;
   /** `tun` for taps, `veth`, …; empty for hardware. */
   kind: string;
 }
@@ -59,12 +61,15 @@ export interface LinkChange {
   alias?: string;
   up?: boolean;
   mtu?: number;
+  /** Null: it leaves the bridge, or whatever it is a part of. */
+  master?: null;
 }
 
 /** Changes what is given and leaves the rest. */
 export function setLink(ifindex: number, change: LinkChange): void {
   attempt(netlink(`set ${Object.keys(change).join(', ')} of the interface`, `ifindex ${ifindex}`), () => {
-    addon().setLink(ifindex, change.mac ?? null, change.alias ?? null, change.mtu ?? 0, change.up ?? null);
+    const { mac = null, alias = null, mtu = 0, up = null } = change;
+    addon().setLink(ifindex, mac, alias, mtu, up, change.master === null);
   });
 }
 

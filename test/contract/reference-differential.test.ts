@@ -73,7 +73,7 @@ function told(scenario: Scenario, index: number, reference: Said, c: Said): stri
 function reachable(direction: Direction): string[] {
   const only = {
     'from-vm': ['ArpFromHost'],
-    'to-vm': ['ArpMalformed', 'ArpSpoofed', 'ArpNotGateway', 'BitRate', 'PacketRate'],
+    'to-vm': ['ArpMalformed', 'ArpSpoofed', 'ArpNotGateway', 'BitRate', 'PacketRate', 'IcmpToEndpoint'],
   };
   return REASONS.map(({ name }) => name).filter((name) => !only[direction].includes(name));
 }
@@ -86,7 +86,7 @@ const AUDITABLE = {
 const AUDITABLE_BOTH_WAYS = ['Protocol', 'UdpLength', 'PreviousEndpointExpired', 'NotWireGuard'];
 /** Audited too, but met too seldom to ask for. */
 const AUDITED_SELDOM = {
-  'from-vm': ['SourcePort', 'SuperFrame'],
+  'from-vm': ['SourcePort', 'SuperFrame', 'IcmpToEndpoint'],
   'to-vm': ['DestinationPort', 'SuperFrame'],
 };
 

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { poll } from '../support/lab/index.ts';
 import { isWrite } from '../support/control-plane/fault.ts';
+import { oncePoliciesAreInForce } from '../support/scripted-agent/policies-in-force.ts';
 import { conditionOf } from '../support/scripted-agent/objects.ts';
 import { attachmentOf, type AgentProcess } from '../support/stage/agent-process.ts';
 import { ClusterLab, type RunningVm } from '../support/stage/cluster-lab.ts';
@@ -100,8 +101,8 @@ describe('a host of a cluster', () => {
 
     test('it comes back: what changes from then on arrives', async () => {
       await lab.stage.plane.restartApiServer();
-      await lab.stage.edit(tenant, 'one', { consumerEndpoint: b });
-      await lab.stage.untilCondition(tenant, 'one', 'Enforced', 'True', 'Verified', 90_000);
+      await oncePoliciesAreInForce(() => lab.stage.edit(tenant, 'one', { consumerEndpoint: b }), 60_000);
+      await lab.stage.untilCondition(tenant, 'one', 'Enforced', 'True', 'Verified', 60_000);
       const { a, b: atB, x } = await traffic!.look();
       expect([a, atB > 0, x]).toEqual([0, true, 0]);
       await agent.until('no problem', ({ problems }) => problems.length === 0, 60_000);

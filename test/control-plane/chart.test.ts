@@ -14,6 +14,7 @@ import { CHART, Helm, SYSTEM_NAMESPACE, objectNamed, type Values } from '../supp
 import { untilPoliciesAreInForce } from '../support/chart/guarded-cluster.ts';
 import { create, dry, get, merge, send, verdict, verdictOf } from '../support/chart/requests.ts';
 import { network } from '../support/chart/specimens.ts';
+import { TURNED_AGENT } from '../support/chart/turned-agent.ts';
 
 const needs = needsControlPlane('kubectl', 'helm');
 const { describe } = requires(needs);
@@ -79,6 +80,7 @@ describe('what is rendered', () => {
         'ClusterRoleBinding vmnetwork-agent',
         'ClusterRoleBinding vmnetwork-controller',
         'ClusterRoleBinding vmnetwork-default-class-use',
+        'DaemonSet vmnetwork-agent',
         'Deployment vmnetwork-controller',
         'PodDisruptionBudget vmnetwork-controller',
         'Role vmnetwork-agent',
@@ -359,6 +361,7 @@ function turned(): Values {
       podAnnotations: { 'example.com/scrape': 'true' },
       podLabels: { team: 'blue' },
     },
+    agent: TURNED_AGENT,
     defaultClass: {
       spec: {
         allowedModes: ['Filtered'],

@@ -1,36 +1,20 @@
 import { readdirSync, readlinkSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
+import { beforeAll, expect } from '@jest/globals';
 import { linkByName } from '../../src/native/rtnetlink.ts';
-import { MonitorUser, Qemu } from '../support/discovery/qemu.ts';
+import { MonitorUser, type Qemu } from '../support/discovery/qemu.ts';
+import { WatchedHost } from '../support/discovery/watched-host.ts';
 import { card, filterable, WatchedVms } from '../support/discovery/watched-vms.ts';
-import { Lab, mustRun, type Namespace, poll } from '../support/lab/index.ts';
+import { mustRun, type Namespace, poll } from '../support/lab/index.ts';
 import { executable, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
-import { moveInto } from '../support/stage/own-namespace.ts';
 
 /** VMs whose taps are in other network namespaces than the agent, as KubeVirt has them. */
 const { test } = requires(root, executable('qemu-system-x86_64'));
 
-let lab: Lab;
-let host: Namespace;
+const watched = new WatchedHost('discns');
 let pod: Namespace;
-let leave: () => void;
-let vms: WatchedVms;
-const running: Qemu[] = [];
 beforeAll(async () => {
-  lab = await Lab.create('discns');
-  host = await lab.namespace('host');
-  pod = await lab.namespace('pod');
-  leave = moveInto(host);
-  vms = new WatchedVms();
-}, 30_000);
-afterEach(async () => {
-  for (const qemu of running.splice(0)) await qemu.kill();
-});
-afterAll(async () => {
-  vms?.close();
-  leave?.();
-  await lab?.close();
+  pod = await watched.lab.namespace('pod');
 }, 30_000);
 
 const MAC_A = '52:54:00:aa:00:01';
@@ -52,9 +36,7 @@ const cards = (a: string, b: string): string[] => [
 ];
 
 function start(namespace: Namespace, words: readonly string[], wrap: readonly string[] = []): Qemu {
-  const qemu = new Qemu(namespace, words, { wrap });
-  running.push(qemu);
-  return qemu;
+  return watched.start(words, { namespace, wrap });
 }
 
 const inodeOf = async (namespace: Namespace): Promise<string> =>
@@ -69,7 +51,7 @@ async function indexIn(namespace: Namespace, name: string): Promise<number | und
 
 test("a VM in a pod's namespace is found by the event there, and its interfaces by where they are", async () => {
   start(pod, ['-name', 'inside', ...cards('tap0', 'tap1')]);
-  const vm = await vms.vm('inside', filterable(2));
+  const vm = await watched.vms.vm('inside', filterable(2));
   const netns = await inodeOf(pod);
   expect(card(vm, MAC_A)?.link).toEqual({ netns, ifindex: await indexIn(pod, 'tap0'), name: 'tap0' });
   expect(card(vm, MAC_B)?.link).toEqual({ netns, ifindex: await indexIn(pod, 'tap1'), name: 'tap1' });
@@ -77,9 +59,9 @@ test("a VM in a pod's namespace is found by the event there, and its interfaces 
 
 test('taps of the same name in two namespaces are told apart', async () => {
   start(pod, ['-name', 'twin-pod', ...cards('tap0', 'tap1')]);
-  start(host, ['-name', 'twin-host', ...cards('tap0', 'tap1')]);
-  expect(card(await vms.vm('twin-pod', filterable(2)), MAC_A)?.link?.netns).toBe(await inodeOf(pod));
-  expect(card(await vms.vm('twin-host', filterable(2)), MAC_A)?.link?.netns).toBeNull();
+  start(watched.host, ['-name', 'twin-host', ...cards('tap0', 'tap1')]);
+  expect(card(await watched.vms.vm('twin-pod', filterable(2)), MAC_A)?.link?.netns).toBe(await inodeOf(pod));
+  expect(card(await watched.vms.vm('twin-host', filterable(2)), MAC_A)?.link?.netns).toBeNull();
 });
 
 test("the monitor of a VM in a pod's namespace is asked, but not while somebody of another one holds it", async () => {
@@ -113,14 +95,14 @@ test('a VM in a container is asked at the path that its monitor has there', asyn
     '-c',
     'mount -t tmpfs t /mnt && exec "$0" "$@"',
   ];
-  start(
+  const qemu = start(
     pod,
     ['-name', 'contained', '-qmp', 'unix:/mnt/q.sock,server=on,wait=off', ...cards('tap0', 'tap1')],
     inside,
   );
-  await vms.vm('contained', filterable(2));
+  await watched.vms.vm('contained', filterable(2));
   // From in there a card is plugged of which only the monitor tells.
-  const container = `/proc/${String(running.at(-1)?.pid)}/root/mnt/q.sock`;
+  const container = `/proc/${String(qemu.pid)}/root/mnt/q.sock`;
   const owner = await MonitorUser.connect(container);
   await owner.ask('device_add', { driver: 'e1000', id: 'late', mac });
   owner.close();
@@ -131,18 +113,18 @@ test('a VM in a container is asked at the path that its monitor has there', asyn
 
 test("a tap that is moved out of the VM's namespace, renamed there and moved again is followed", async () => {
   start(pod, ['-name', 'moved', ...cards('tapm', 'tapn')]);
-  await vms.vm('moved', filterable(2));
-  await pod.run(['ip', 'link', 'set', 'tapm', 'netns', host.id]);
-  const out = await vms.vm('moved', (vm) => card(vm, MAC_A)?.link?.netns === null);
+  await watched.vms.vm('moved', filterable(2));
+  await pod.run(['ip', 'link', 'set', 'tapm', 'netns', watched.host.id]);
+  const out = await watched.vms.vm('moved', (vm) => card(vm, MAC_A)?.link?.netns === null);
   expect(card(out, MAC_A)?.link).toEqual({ netns: null, ifindex: linkByName('tapm')?.ifindex, name: 'tapm' });
-  await host.run(['ip', 'link', 'set', 'tapm', 'name', 'tapo']);
-  await vms.vm('moved', (vm) => card(vm, MAC_A)?.link?.name === 'tapo');
+  await watched.host.run(['ip', 'link', 'set', 'tapm', 'name', 'tapo']);
+  await watched.vms.vm('moved', (vm) => card(vm, MAC_A)?.link?.name === 'tapo');
 
   // Into one that has come since, and that has no VM of its own.
-  const third = await lab.namespace('third');
-  await host.run(['ip', 'link', 'set', 'tapo', 'netns', third.id]);
+  const third = await watched.lab.namespace('third');
+  await watched.host.run(['ip', 'link', 'set', 'tapo', 'netns', third.id]);
   const netns = await inodeOf(third);
-  const there = await vms.vm('moved', (vm) => card(vm, MAC_A)?.link?.netns === netns);
+  const there = await watched.vms.vm('moved', (vm) => card(vm, MAC_A)?.link?.netns === netns);
   expect(card(there, MAC_A)).toMatchObject({
     unsupported: null,
     link: { ifindex: await indexIn(third, 'tapo') },
@@ -151,7 +133,7 @@ test("a tap that is moved out of the VM's namespace, renamed there and moved aga
 });
 
 test('a VM in a namespace without a name is found by the slow look', async () => {
-  start(host, ['-name', 'nameless', ...cards('tapu', 'tapv')], ['unshare', '--net']);
+  start(watched.host, ['-name', 'nameless', ...cards('tapu', 'tapv')], ['unshare', '--net']);
   const often = new WatchedVms({ resyncMs: 200 });
   const vm = await often.vm('nameless', filterable(2));
   often.close();
@@ -160,19 +142,31 @@ test('a VM in a namespace without a name is found by the slow look', async () =>
 });
 
 test('a namespace that is deleted is not kept alive by being watched', async () => {
-  const name = `${lab.name}-${String(process.pid)}-brief`;
-  lab.undoLater(`! test -e /run/netns/${name} || ip netns del ${name}`);
+  const name = `${watched.lab.name}-${String(process.pid)}-brief`;
+  watched.lab.undoLater(`! test -e /run/netns/${name} || ip netns del ${name}`);
   await mustRun(['ip', 'netns', 'add', name]);
-  await host.run(['ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'away', 'netns', name]);
+  await watched.host.run([
+    'ip',
+    'link',
+    'add',
+    'near',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'away',
+    'netns',
+    name,
+  ]);
   // It is watched by the time a tap in it is known to be held.
   const qemu = start(
-    host,
+    watched.host,
     ['-name', 'brief', ...cards('tapx', 'tapy')],
     ['nsenter', `--net=/run/netns/${name}`],
   );
-  await vms.vm('brief', filterable(2));
+  await watched.vms.vm('brief', filterable(2));
   await qemu.kill();
-  await vms.gone('brief');
+  await watched.vms.gone('brief');
   expect(linkByName('near')).not.toBeNull();
   await mustRun(['ip', 'netns', 'del', name]);
   // The other end of the pair goes with the namespace.
@@ -181,10 +175,10 @@ test('a namespace that is deleted is not kept alive by being watched', async () 
 
 test('this thread never leaves its namespace, and nothing is left open', async () => {
   const home = readlinkSync('/proc/thread-self/ns/net');
-  expect(home).toBe(await inodeOf(host));
+  expect(home).toBe(await inodeOf(watched.host));
   const open = (): number => readdirSync('/proc/self/fd').length;
   start(pod, ['-name', 'leaky', ...cards('tap0', 'tap1')]);
-  await vms.vm('leaky', filterable(2));
+  await watched.vms.vm('leaky', filterable(2));
   const before = open();
   for (let i = 0; i < 20; i++) {
     const again = new WatchedVms();

@@ -70,7 +70,16 @@ const TOOLS: readonly Tool[] = [
   },
   {
     title: "dig to the consumer's WireGuard port",
-    words: ['dig', '-p', String(SCENE.port), '+tries=1', '+time=1', `@${consumer}`, 'example.org'],
+    words: [
+      'dig',
+      '+qid=4660',
+      '-p',
+      String(SCENE.port),
+      '+tries=1',
+      '+time=1',
+      `@${consumer}`,
+      'example.org',
+    ],
     must: ['from-vm drop NotWireGuard wireguard.type'],
     may: [REFUSED],
   },

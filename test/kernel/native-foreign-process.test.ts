@@ -1,8 +1,17 @@
-import { closeSync, fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openTunNetns, tunFiles, unixSockets, watchProcessEnd } from '../../src/native/foreign-process.ts';
+import {
+  openProcess,
+  openTunNetns,
+  signalProcess,
+  tunFiles,
+  unixSockets,
+  watchProcess,
+  watchProcessEnd,
+} from '../../src/native/foreign-process.ts';
 import { failedWith } from '../../src/native/native-failure.ts';
 import { createTap } from '../../src/native/tap.ts';
 import { Lab, mustRun, type Namespace, poll } from '../support/lab/index.ts';
@@ -170,6 +179,50 @@ test('the end of a process is told once, by an event', async () => {
   watch.close();
 });
 
+test('a descriptor of a process means that one for ever: it is signalled, watched, and told to be gone', async () => {
+  const child = await holder(host, []);
+  const fd = openProcess(child.pid ?? 0);
+  let ends = 0;
+  const watch = watchProcess(fd, () => void (ends += 1));
+  watchProcess(fd, () => void (ends += 100)).close();
+  signalProcess(fd, 0);
+  signalProcess(fd, constants.signals.SIGSTOP);
+  await poll('it to stop', () => stateOf(child.pid ?? 0) === 'T');
+  signalProcess(fd, constants.signals.SIGKILL);
+  await poll('to be told', () => ends > 0);
+  await poll('its end', () => child.signalCode === 'SIGKILL');
+  let error: unknown;
+  try {
+    signalProcess(fd, 0);
+  } catch (caught) {
+    error = caught;
+  }
+  expect(error).toMatchObject({ code: 'VMN_NETLINK' });
+  expect(failedWith((error as Error).cause, 'ESRCH')).toBe(true);
+  expect(ends).toBe(1);
+  watch.close();
+  closeSync(fd);
+
+  const asNobody = startChild(
+    host,
+    `
+    const { openProcess, signalProcess } = await import(${JSON.stringify(new URL('../../src/native/foreign-process.ts', import.meta.url).href)});
+    say(caught(() => signalProcess(openProcess(${String(process.pid)}), 0)));
+    `,
+    ['setpriv', '--reuid', '65534', '--clear-groups', '--bounding-set', '-all'],
+  );
+  expect(await asNobody.next()).toEqual(
+    expect.objectContaining({ code: 'VMN_CAPABILITY', remedy: expect.stringContaining('CAP_KILL') }),
+  );
+  await asNobody.end();
+});
+
+/** As proc_pid_stat(5) has it. */
+function stateOf(pid: number): string | undefined {
+  const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2)[0];
+}
+
 test('looking leaves nothing open, here or there', async () => {
   const child = await holder(host, [['kept', TAP]]);
   const pid = child.pid ?? 0;
@@ -181,6 +234,9 @@ test('looking leaves nothing open, here or there', async () => {
     closeSync(openTunNetns(pid, file?.fd ?? -1));
     unixSockets(pid);
     watchProcessEnd(pid, () => undefined).close();
+    const process = openProcess(pid);
+    watchProcess(process, () => undefined).close();
+    closeSync(process);
     if (i % 100 === 0) await new Promise(setImmediate);
   }
   await poll('all to be closed', () => readdirSync('/proc/self/fd').length <= before);

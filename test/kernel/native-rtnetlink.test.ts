@@ -53,6 +53,7 @@ interface IpLink {
   ifname: string;
   address: string;
   ifalias?: string;
+  master?: string;
   mtu: number;
   flags: string[];
   linkinfo?: { info_kind?: string };
@@ -71,6 +72,7 @@ describe('links', () => {
       up: link.flags.includes('UP'),
       carrier: !link.flags.includes('NO-CARRIER'),
       kind: link.linkinfo?.info_kind ?? '',
+      master: link.master === undefined ? 0 : index(link.master),
     }));
     expect(links()).toEqual(shown);
     expect(linkByName('vmn-a')).toEqual(shown.find(({ name }) => name === 'vmn-a'));

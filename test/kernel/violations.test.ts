@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { counters, violations } from '../../src/native/filter-engine.ts';
 import type { AgentStatus, AttachmentStatus } from '../../src/agent/status/status.ts';
 import { arpRequest, fromGuest } from '../support/frames/cast.ts';
 import { ethernet, EtherType } from '../support/frames/ethernet.ts';
+import { icmp, IcmpType } from '../support/frames/icmp.ts';
 import { symbolOf } from '../support/frames/reasons.ts';
+import { MonitorUser, Qemu, tapFedFromPort } from '../support/discovery/qemu.ts';
 import { poll } from '../support/lab/index.ts';
 import { type Child, startChild } from '../support/native/child.ts';
 import { castOf, type RealCast } from '../support/stage/agent-cast.ts';
@@ -37,10 +40,22 @@ const VMS: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ],
   ended: ['Filtered', 'violation: {action: Terminate}'],
   shared: ['Filtered', 'violation: {action: Terminate}'],
+  quits: ['Filtered', 'violation: {action: Terminate}'],
+  stuck: ['Filtered', 'violation: {action: Terminate}'],
   sampled: ['Sampled', 'sampling: {ratePerMillion: 100000}'],
 };
 /** Far more than it takes on an idle machine, some 100 ms; far less than a verify period. */
 const ANSWER_MS = 5000;
+
+const addressHex = (address: string): string => Buffer.from(address.split('.').map(Number)).toString('hex');
+
+/** What the guest's kernel says by itself when the endpoint's peer speaks to a closed port, and a ping. */
+function answersToTheEndpoint(guest: RealCast): Uint8Array[] {
+  return [
+    icmp(IcmpType.unreachable, 3, new Uint8Array(32)),
+    icmp(IcmpType.echoRequest, 0, new Uint8Array(12)),
+  ].map((payload) => fromGuest(guest, { ip: { protocol: 1, payload } }));
+}
 
 describe('[FS-4] a VM that does what it may not', () => {
   let rental: RentalLab;
@@ -49,6 +64,7 @@ describe('[FS-4] a VM that does what it may not', () => {
   let casts: Record<string, RealCast>;
   const cards = new Map<string, VirtualCard>();
   const children: Child[] = [];
+  const machines: Qemu[] = [];
 
   const declare = (vm: string, more: readonly string[] = []): void => {
     const [mode, ...own] = VMS[vm] ?? ['Filtered'];
@@ -73,6 +89,7 @@ describe('[FS-4] a VM that does what it may not', () => {
   afterAll(async () => {
     for (const card of cards.values()) card.close();
     for (const child of children) if (child.process.exitCode === null) await child.kill();
+    for (const qemu of machines) if (!qemu.ended) await qemu.kill();
     leave();
     await agent?.end('SIGKILL');
     await rental?.close();
@@ -113,7 +130,7 @@ describe('[FS-4] a VM that does what it may not', () => {
     return performance.now() - begun;
   }
 
-  test('strays that every guest sends are no violations: multicast, DHCP, IPv6, LLDP, its own ARP', async () => {
+  test('strays that every guest sends are no violations: multicast, IGMP, MLD, DHCP, IPv6, LLDP, its own ARP, ICMP to the endpoint', async () => {
     const guest = cast('calm');
     const bytes = (text: string): Uint8Array => Buffer.from(text, 'hex');
     const group = (mac: string, etherType: number, payload: Uint8Array): Uint8Array =>
@@ -132,7 +149,18 @@ describe('[FS-4] a VM that does what it may not', () => {
     const routerSolicitation = bytes(
       `6000000000083aff${'00'.repeat(16)}ff02${'00'.repeat(13)}028500000000000000`,
     );
+    // RFC 3376 4.2 and RFC 3810 5.2: both with the router alert, IGMP in the options of IPv4.
+    const igmp = bytes(
+      `46c00028000040000102ffff${addressHex(guest.guestAddress)}e00000169404000022000000000000010400000000000000`,
+    );
+    const mld = bytes(
+      `6000000000240001fe80${'00'.repeat(13)}01ff02${'00'.repeat(13)}16` +
+        `3a000502000001008f000000000000010400000000ff02${'00'.repeat(12)}fb`,
+    );
     const strays = [
+      group('01:00:5e:00:00:16', EtherType.ipv4, igmp),
+      group('33:33:00:00:00:16', EtherType.ipv6, mld),
+      ...answersToTheEndpoint(guest),
       multicast('01:00:5e:00:00:fb', '224.0.0.251', 5353),
       multicast('01:00:5e:7f:ff:fa', '239.255.255.250', 1900),
       dhcp,
@@ -248,7 +276,7 @@ describe('[FS-4] a VM that does what it may not', () => {
     expect(await bystander.next()).toBe('held');
     const culprit = holder('ended', forbidden('ended'));
     expect(await culprit.next()).toBe('held');
-    await poll('the end of the culprit', () => culprit.process.signalCode === 'SIGKILL', {
+    await poll('the end of the culprit', () => culprit.process.signalCode === 'SIGTERM', {
       deadlineMs: ANSWER_MS,
     });
     const status = await agent.until('the report', (seen) => !of(seen, 'ended').inUse);
@@ -295,6 +323,62 @@ describe('[FS-4] a VM that does what it may not', () => {
         problems.length === 0 && attachments.every(({ state }) => state !== 'Error'),
     );
   }, 30_000);
+
+  test('Terminate of a real VM: it is told to quit, and does', async () => {
+    const { qemu, violate } = await machine('quits');
+    violate();
+    await poll('its exit', () => qemu.ended, { deadlineMs: 2 * ANSWER_MS });
+    expect(qemu.process.exitCode).toBe(0);
+    await agent.until('it is noted', (seen) => !of(seen, 'quits').inUse);
+    await poll('the log', () => /"how":"quit"/.test(agent.log));
+    expect(of(await agent.until('rest', ({ problems }) => problems.length === 0), 'quits')).toMatchObject({
+      state: 'Enforced',
+      violations: { quarantinedAt: expect.any(String) },
+    });
+  }, 30_000);
+
+  test('Terminate, and the agent dies meanwhile: the next one does it, to the same process and to no other', async () => {
+    // It heeds nothing but SIGKILL, which is some seconds away.
+    const stuck = holder('stuck', forbidden('stuck'), `process.on('SIGTERM', () => say('asked'));`);
+    expect([await stuck.next(), await stuck.next()]).toEqual(['held', 'asked']);
+    const noted = (): boolean =>
+      readFileSync(record('stuck'), 'utf8').includes(`"pid": ${String(stuck.process.pid)}`);
+    expect(noted()).toBe(true);
+    await agent.end('SIGKILL');
+    expect(stuck.process.signalCode).toBeNull();
+    agent = start();
+    expect(await stuck.next()).toBe('asked');
+    await poll('its end', () => stuck.process.signalCode === 'SIGKILL', { deadlineMs: 20_000 });
+    // Started anew at once, perhaps before that was noted.
+    const again = holder('stuck', forbidden('stuck'));
+    expect(await again.next()).toBe('held');
+    await agent.until('it is seen', (seen) => attachmentOf(seen, 'stuck')?.inUse === true);
+    await poll('the record', () => readFileSync(record('stuck'), 'utf8').includes('"toEnd": false'));
+    await pause(500);
+    expect([again.process.signalCode, noted()]).toEqual([null, false]);
+  }, 60_000);
+
+  const record = (vm: string): string => join(rental.home.stateDir, 'attachments', `${cast(vm).tap}.json`);
+
+  /** A real QEMU with a monitor. What is sent to a port of its goes out as from its card. */
+  async function machine(vm: string): Promise<{ qemu: Qemu; violate: () => void }> {
+    const path = join(rental.home.stateDir, `${vm}.sock`);
+    const { tap } = cast(vm);
+    const qemu = new Qemu(rental.host, [
+      ...['-qmp', `unix:${path},server=on,wait=off`],
+      ...tapFedFromPort(tap, 7001),
+    ]);
+    machines.push(qemu);
+    const user = await MonitorUser.connect(path);
+    await user.ask('cont');
+    user.close();
+    await agent.until('it is seen', (seen) => of(seen, vm).inUse);
+    const frame = forbidden(vm);
+    const script = `import socket,sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(bytes.fromhex(sys.argv[1]), ('127.0.0.1', 7001))`;
+    const hex = Buffer.from(frame).toString('hex');
+    const violate = () => void rental.host.spawn(['python3', '-c', script, hex], { stdio: 'inherit' });
+    return { qemu, violate };
+  }
 
   /** A process that opens a VM's tap and sends a frame every 5 ms. */
   function holder(vm: string, frame: Uint8Array | null, more = ''): Child {

@@ -26,9 +26,9 @@ export function servedMetrics(text: string): string[] {
 
 /** Of the table in docs/metrics.md. */
 export function documentedMetrics(): string[] {
-  const rows = metricsPage().matchAll(/^\| `(\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \| [^|]+ \|$/gm);
+  const rows = metricsPage().matchAll(/^\| `(\w+)` \| (\w+) \|([^|]*)\| [^|]+ \| [^|]+ \|$/gm);
   return [...rows]
-    .map(([, name = '', type = '', labels = '']) => line(name, type, labels.replaceAll('`', '').split(', ')))
+    .map(([, name = '', type = '', labels = '']) => line(name, type, labels.match(/\w+/g) ?? []))
     .sort();
 }
 

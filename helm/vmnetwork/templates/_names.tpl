@@ -26,6 +26,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: controller
 {{- end -}}
 
+{{- define "vmnetwork.agentSelector" -}}
+app.kubernetes.io/name: vmnetwork
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: agent
+{{- end -}}
+
+{{/* Its kubelet asks where it listens: without an address at the pod's, which is the node's. */}}
+{{- define "vmnetwork.agentProbeHost" -}}
+{{- with .healthHost }}, host: {{ . }}{{ end -}}
+{{- end -}}
+
 {{- define "vmnetwork.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

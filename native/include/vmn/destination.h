@@ -69,6 +69,11 @@ VMN_INLINE int vmn_same_endpoint(const struct vmn_endpoint *endpoint, __u32 addr
 	       endpoint->port_be == VMN_NET16(port);
 }
 
+VMN_INLINE int vmn_is_at(const struct vmn_endpoint *endpoint, __u32 address_be)
+{
+	return endpoint->address_be && endpoint->port_be && endpoint->address_be == address_be;
+}
+
 /* The far side of the datagram. An endpoint of zeros matches nothing. */
 VMN_INLINE enum vmn_reason vmn_judge_remote(const struct vmn_policy *policy, const struct vmn_meta *meta,
                                             __u32 direction, __u32 address_be, __u16 port)
@@ -93,6 +98,19 @@ VMN_INLINE enum vmn_reason vmn_judge_guest(const struct vmn_policy *policy, __u3
 	if (ip->destination_be != policy->guest_address_be)
 		return VMN_REASON_DESTINATION_ADDRESS;
 	return port ? VMN_REASON_ALLOWED : VMN_REASON_DESTINATION_PORT;
+}
+
+/*
+ * A packet that is not UDP. ICMP with the endpoint has a reason of its own, for it is no violation: the guest's kernel answers
+ * by it what the endpoint sends to a closed port, so that whoever sends it would choose what happens to the VM.
+ */
+VMN_INLINE enum vmn_reason vmn_judge_other_protocol(const struct vmn_policy *policy, __u32 direction,
+                                                    const struct vmn_ipv4 *ip)
+{
+	if (direction == VMN_DIRECTION_FROM_VM && ip->protocol == VMN_PROTOCOL_ICMP &&
+	    (vmn_is_at(&policy->endpoint, ip->destination_be) || vmn_is_at(&policy->previous, ip->destination_be)))
+		return VMN_REASON_ICMP_TO_ENDPOINT;
+	return VMN_REASON_PROTOCOL;
 }
 
 /* Whether a WireGuard message of this length begins at the offset. */
@@ -147,7 +165,7 @@ VMN_INLINE enum vmn_reason vmn_judge_destination(const struct vmn_policy *policy
 	__u16 remote_port, guest_port;
 
 	if (ip->protocol != VMN_PROTOCOL_UDP)
-		return VMN_REASON_PROTOCOL;
+		return vmn_judge_other_protocol(policy, direction, ip);
 	reason = vmn_judge_udp_header(policy, meta, data, data_end, ip, &udp);
 	if (reason != VMN_REASON_ALLOWED)
 		return reason;

@@ -47,7 +47,8 @@
 	X(46, CHECKSUM_OFFLOAD, "ChecksumOffload")         \
 	X(47, PACKET_TOO_BIG, "PacketTooBig")              \
 	X(48, BIT_RATE, "BitRate")                         \
-	X(49, PACKET_RATE, "PacketRate")
+	X(49, PACKET_RATE, "PacketRate")                   \
+	X(50, ICMP_TO_ENDPOINT, "IcmpToEndpoint")
 
 #define VMN_REASON_ENUM(number, symbol, name) VMN_REASON_##symbol = number,
 enum vmn_reason { VMN_REASONS(VMN_REASON_ENUM) };
@@ -65,7 +66,7 @@ enum vmn_reason { VMN_REASONS(VMN_REASON_ENUM) };
 	 VMN_REASON_BIT(FRAME_TOO_SHORT) | VMN_REASON_BIT(GROUP_MAC) | VMN_REASON_BIT(ETHERTYPE) |                         \
 	 VMN_REASON_BIT(ARP_NOT_GATEWAY) | VMN_REASON_BIT(ARP_FROM_HOST) | VMN_REASON_BIT(IPV6) | VMN_REASON_BIT(IP_TTL) | \
 	 VMN_REASON_BIT(PREVIOUS_EXPIRED) | VMN_REASON_BIT(SUPER_FRAME) | VMN_REASON_BIT(PACKET_TOO_BIG) |                 \
-	 VMN_REASON_BIT(BIT_RATE) | VMN_REASON_BIT(PACKET_RATE))
+	 VMN_REASON_BIT(BIT_RATE) | VMN_REASON_BIT(PACKET_RATE) | VMN_REASON_BIT(ICMP_TO_ENDPOINT))
 
 static inline __attribute__((always_inline)) int vmn_is_drop(enum vmn_reason reason)
 {

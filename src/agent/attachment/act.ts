@@ -1,14 +1,15 @@
 import { isVmnError } from '../../lib/errors.ts';
 import { encodePolicy } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
-import type { TapHolder } from '../host/kernel.ts';
 import { ensureClosedTap, isClaimAlive } from '../wiring/closed-tap.ts';
 import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
 import { ownerOfAlias } from '../wiring/identity.ts';
-import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
 import type { RecordedViolations } from '../wiring/record.ts';
 import { applySettings } from '../wiring/settings.ts';
+import { closeLink } from '../found/close-link.ts';
+import { makeRecord } from '../found/card-record.ts';
+import type { VmEndings } from '../vm-control/endings.ts';
 import type { Action } from './plan.ts';
 
 /*
@@ -19,11 +20,12 @@ import type { Action } from './plan.ts';
  * observation. The composites:
  *
  * close-tap        see wiring/closed-tap.ts
+ * close-link       see found/close-link.ts
  * write-policy     a new inner map is filled, frozen, pinned, and put into the slot by one update: before it the old
  *                  policy holds for both hooks, after it the new one
  * replace-filter   new programs are loaded with the wanted policy already in their slot and take the place of the old
  *                  ones by link update, one hook after the other: each hook has a complete program at every instant
- * end-vm           the process is killed before it is noted that it was: done twice rather than not at all
+ * end-vm           is begun here and goes on beside the passes; see ending.ts and vm-control/end-vm.ts
  * tear-down        under the state lock, in this order:
  *    1  no claim alive, else stop              nothing changed
  *    2  empty policy                           the tap is closed
@@ -34,12 +36,29 @@ import type { Action } from './plan.ts';
  *    7  remove the record                      nothing is left; only now may the address go to another VM
  */
 
+export interface ActPorts extends ClosedTapPorts {
+  readonly endings: VmEndings;
+}
+
 export type Outcome = 'done' | 'in-use';
 
-/** Carries out one action for one tap. Throws VmnError; `in-use` means that a tear-down found a holder. */
-export function act(action: Action, tap: string, ports: ClosedTapPorts, paths: AttachmentPaths): Outcome {
+/** What an action is about. */
+export interface ActPlace {
+  readonly pinDir: string;
+  /** Name of the interface, as last seen. */
+  readonly tap: string;
+  /** What the record goes by. */
+  readonly record: string;
+}
+
+/** Carries out one action at its place. Throws VmnError; `in-use` means that a tear-down found a holder. */
+export function act(
+  action: Action,
+  { pinDir, tap, record }: ActPlace,
+  ports: ActPorts,
+  paths: AttachmentPaths,
+): Outcome {
   const { kernel } = ports;
-  const pinDir = pinDirOf(paths, tap);
   switch (action.kind) {
     case 'close-tap':
       ensureClosedTap(action.vm, paths, ports);
@@ -75,16 +94,28 @@ export function act(action: Action, tap: string, ports: ClosedTapPorts, paths: A
       kernel.setNeighbour(action.ifindex, action.address, action.mac);
       return 'done';
     case 'note-network':
-      noteNetwork(action.network, tap, ports);
+      noteNetwork(action.network, record, ports);
       return 'done';
     case 'note-violations':
-      noteViolations(action.violations, tap, ports);
+      noteViolations(action.violations, record, ports);
       return 'done';
     case 'end-vm':
-      endVm(action.holder, tap, ports);
+      ports.endings.begin(action.holder);
       return 'done';
     case 'tear-down':
       return ports.withStateLock(() => tearDown(tap, pinDir, ports));
+    case 'close-link':
+      closeLink(pinDir, action.ifindex, ports);
+      return 'done';
+    case 'leave-bridge':
+      kernel.setLink(action.ifindex, { master: null });
+      return 'done';
+    case 'make-record':
+      makeRecord(action.card, paths, ports);
+      return 'done';
+    case 'remove-pins':
+      ports.withStateLock(() => kernel.removePins(pinDir));
+      return 'done';
   }
 }
 
@@ -107,14 +138,6 @@ function noteViolations(violations: RecordedViolations | null, tap: string, port
     const { violations: _before, ...record } = found.record;
     ports.records.write(violations === null ? record : { ...record, violations });
   });
-}
-
-/** A note that fails leaves a process that is gone to be ended once more, which is nothing. */
-function endVm(holder: TapHolder, tap: string, ports: ClosedTapPorts): void {
-  ports.kernel.endProcess(holder);
-  const found = ports.records.read(tap);
-  if (found.state !== 'ok' || found.record.violations === undefined) return;
-  noteViolations({ ...found.record.violations, toEnd: false }, tap, ports);
 }
 
 function tearDown(tap: string, pinDir: string, { kernel, records }: ClosedTapPorts): Outcome {

@@ -73,31 +73,52 @@ function wanted(
       `tap ${tap} belongs to VM ${record.vm}, whose name leads to the same tap name; rename this VM`,
     );
   }
-  const clash = clashes.get(tap);
-  if (clash !== undefined) {
-    return deny(`guest address ${record?.guestAddress ?? ''} is also that of ${clash}, which is older`);
-  }
-  if (record !== null && !contains(cidrRange(input.pool), record.guestAddress)) {
-    return deny(
-      `guest address ${record.guestAddress} lies outside the pool ${input.pool}; start with the former --pool`,
-    );
-  }
-  const taken = takeover(intent, record, input);
-  if (taken !== null) return deny(taken);
-  const refusal = endpointRefusal(intent.endpoint, 'consumerEndpoint', input);
-  if (refusal !== null) return deny(refusal);
+  const fault = addressFault(record, clashes, input.pool);
+  if (fault !== null) return deny(fault);
+  const objection = objectionTo(intent, record, input);
+  if (objection !== null) return deny(objection);
+  return { want: 'program', vm, network: intent.network, intent };
+}
+
+export type ObjectionInput = Pick<DesiredInput, 'networks' | 'complete' | 'pool' | 'routeTo'>;
+
+/** Why an intent is not enforced on this host although nothing is wrong with the tap; null: it is. */
+export function objectionTo(
+  intent: PolicyIntent,
+  record: AttachmentRecord | null,
+  input: ObjectionInput,
+): string | null {
+  const objection =
+    takeover(intent, record, input) ?? endpointRefusal(intent.endpoint, 'consumerEndpoint', input);
+  if (objection !== null) return objection;
   // One that was in force was asked before; one that is only stated was not.
   const stated = intent.previous?.endpoint;
-  const previous = stated === undefined ? null : endpointRefusal(stated, 'previousEndpoint', input);
-  if (previous !== null) return deny(previous);
-  return { want: 'program', vm, network: intent.network, intent };
+  return stated === undefined ? null : endpointRefusal(stated, 'previousEndpoint', input);
+}
+
+/** Why the guest cannot go by the address that was written down for it; null: it can. */
+export function addressFault(
+  record: AttachmentRecord | null,
+  clashes: ReadonlyMap<string, string>,
+  pool: string,
+): string | null {
+  if (record === null) return null;
+  const clash = clashes.get(record.tap);
+  if (clash !== undefined)
+    return `guest address ${record.guestAddress} is also that of ${clash}, which is older`;
+  if (contains(cidrRange(pool), record.guestAddress)) return null;
+  return `guest address ${record.guestAddress} lies outside the pool ${pool}; start with the former --pool`;
 }
 
 /**
  * A VM whose network became illegible is not handed to the next network that names it: the first one still holds it,
  * we just cannot read what it says.
  */
-function takeover(intent: PolicyIntent, record: AttachmentRecord | null, input: DesiredInput): string | null {
+function takeover(
+  intent: PolicyIntent,
+  record: AttachmentRecord | null,
+  input: ObjectionInput,
+): string | null {
   const holder = record?.network ?? null;
   if (input.complete || holder === null || holder === intent.network || input.networks.has(holder))
     return null;
@@ -107,7 +128,7 @@ function takeover(intent: PolicyIntent, record: AttachmentRecord | null, input: 
 function endpointRefusal(
   { address }: PolicyIntent['endpoint'],
   field: string,
-  { pool, routeTo }: DesiredInput,
+  { pool, routeTo }: ObjectionInput,
 ): string | null {
   if (contains(cidrRange(pool), address)) {
     return `spec.${field}.address ${address} lies in the pool of guest addresses ${pool}`;
@@ -135,7 +156,7 @@ function claimantsByTap(attachments: readonly AttachmentIntent[]): Map<string, A
 }
 
 /** Taps whose guest address an older record has too, with the VM of that record. */
-function addressClashes(records: ReadonlyMap<string, RecordState>): Map<string, string> {
+export function addressClashes(records: ReadonlyMap<string, RecordState>): Map<string, string> {
   const oldestFirst = [...records.values()]
     .flatMap((state) => (state.state === 'ok' ? [state.record] : []))
     .sort((a, b) => (a.createdAt + a.tap < b.createdAt + b.tap ? -1 : 1));

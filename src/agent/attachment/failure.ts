@@ -28,8 +28,11 @@ export function afterFailure(
       return [{ kind: 'write-policy', policy: null }, ...down];
     }
     case 'close-tap':
+    case 'close-link':
     case 'link-down':
       return down;
+    case 'leave-bridge':
+      return [{ kind: 'write-policy', policy: null }, ...down];
     case 'note-network':
       // Before another network's policy: what is in force is not to stay.
       return failed.network === null ? [{ kind: 'write-policy', policy: null }, ...down] : [];
@@ -39,6 +42,8 @@ export function afterFailure(
     case 'end-vm':
       // A quarantine is in force before it is noted, and stays.
       return [];
+    case 'make-record':
+    case 'remove-pins':
     case 'settings':
     case 'link':
     case 'link-up':
@@ -52,6 +57,6 @@ export function afterFailure(
 
 /** Actions that only close. They are carried out at once, even for an attachment whose retries are held back. */
 export function isClosing(action: Action): boolean {
-  if (action.kind === 'link-down') return true;
+  if (action.kind === 'link-down' || action.kind === 'close-link') return true;
   return action.kind === 'write-policy' && (action.policy === null || action.policy.flags.quarantined);
 }

@@ -80,7 +80,10 @@ export function observeAttachment(
   };
 }
 
-function listRecords(store: RecordStore): { records: Map<string, RecordState>; error: VmnError | null } {
+export function listRecords(store: RecordStore): {
+  records: Map<string, RecordState>;
+  error: VmnError | null;
+} {
   try {
     return { records: store.list(), error: null };
   } catch (error) {
@@ -100,7 +103,7 @@ function withOwner(link: Link | null): ObservedLink | null {
 }
 
 /** A filter of another build, or one that was meddled with, may lack what tells; a sound one must tell. */
-function crossingsOf(kernel: Kernel, pinDir: string, sound: boolean): number | null {
+export function crossingsOf(kernel: Kernel, pinDir: string, sound: boolean): number | null {
   try {
     return Number(kernel.violations(pinDir).crossings);
   } catch (error) {
@@ -110,7 +113,7 @@ function crossingsOf(kernel: Kernel, pinDir: string, sound: boolean): number | n
 }
 
 /** Bytes that we would not write ourselves (another ABI, set reserved fields) are no policy we know. */
-function policyOf(filter: ReadBack): Policy | null {
+export function policyOf(filter: ReadBack): Policy | null {
   if (filter.policyState !== 'set' || filter.policy === null) return null;
   try {
     const policy = decodePolicy(filter.policy);
@@ -120,7 +123,7 @@ function policyOf(filter: ReadBack): Policy | null {
   }
 }
 
-function groupByLink(routes: readonly HostRoute[]): Map<number, string[]> {
+export function groupByLink(routes: readonly HostRoute[]): Map<number, string[]> {
   const groups = new Map<number, string[]>();
   for (const { ifindex, destination } of routes) {
     const members = groups.get(ifindex);

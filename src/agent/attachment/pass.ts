@@ -1,16 +1,26 @@
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import { ensureGuard, removeHostWiring, syncForwarding } from '../host/host-wiring.ts';
 import type { HostWiringPorts } from '../host/host-wiring.ts';
-import type { RouteAnswer } from '../host/kernel.ts';
+import type { Link, RouteAnswer } from '../host/kernel.ts';
 import type { Nft } from '../host/nft.ts';
-import type { HostView, OwnCard, Wanted } from '../source/wanted.ts';
+import type { Site } from '../host/site.ts';
+import type { HostView, OwnCard, RecordedCard, Wanted } from '../source/wanted.ts';
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
-import { desiredAttachments, tapClashes } from './desired.ts';
+import type { Exposure } from '../found/exposure.ts';
+import { bindLinks } from '../found/binding.ts';
+import type { BoundLink } from '../found/binding.ts';
+import { parsePinName } from '../found/pins.ts';
+import type { SiteKeeper } from '../found/site-watch.ts';
+import { forgetCards, isInForceFor, passFound, unpatterned } from '../found/pass.ts';
+import type { VmDirectory } from '../discovery/directory.ts';
+import { isCardKey } from '../wiring/card-key.ts';
+import { isTapName } from '../wiring/identity.ts';
+import { addressClashes, desiredAttachments, tapClashes } from './desired.ts';
 import { existingTaps, observeHost } from './observe.ts';
 import type { ObservedHost } from './observe.ts';
 import type { Blocked } from './plan.ts';
-import { runRounds } from './rounds.ts';
+import { ownTaps, runRounds } from './rounds.ts';
 import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
 
 /*
@@ -20,7 +30,7 @@ import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
  *
  *   1  what is wanted (pure), from the source of the wishes and from what exists
  *   2  the standing guard, before any tap can come up
- *   3  the attachments, in rounds; see rounds.ts
+ *   3  the links of others that are managed, then the attachments on taps of ours, in rounds; see rounds.ts
  *   4  forwarding of the uplinks that programmed endpoints are reached by
  *   5  when nothing is left at all: guard, forwarding and shared pins are removed
  */
@@ -28,10 +38,22 @@ import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
 export interface PassPorts extends RoundPorts {
   readonly nft: Nft;
   readonly uplinks: OpenedUplinks;
+  /** Of --managed-interfaces. */
+  readonly managedPatterns: readonly string[];
+  /** The VMs of this host. */
+  readonly vms: Pick<VmDirectory, 'list'>;
+  readonly sites: SiteKeeper;
   /** As the source of the wishes knows this host. */
   readonly nodeName: string;
   /** The pins that all attachments share are about to be removed: let go of them. */
   readonly onLastDetached: () => void;
+}
+
+/** What passes hand on to the next. */
+export interface PassMemory extends RoundMemory {
+  readonly exposure: Exposure;
+  /** Namespaces, besides our own, in which this agent put the guard in force. */
+  readonly guardedSites: Set<string>;
 }
 
 export interface HostProblem {
@@ -43,6 +65,8 @@ export interface PassResult {
   /** What it was asked for. */
   readonly wanted: Wanted;
   readonly attachments: readonly AttachmentResult[];
+  /** The standing guard is in force, or nothing needs it. */
+  readonly guarded: boolean;
   /** What is wrong with the host, not with one attachment. */
   readonly problems: readonly HostProblem[];
   /** Endpoint addresses that this host has no route to. */
@@ -52,46 +76,154 @@ export interface PassResult {
 /** `askWishes` is called once, when the host has been looked at. */
 export async function reconcile(
   askWishes: (host: HostView) => Wanted,
-  memory: RoundMemory,
+  memory: PassMemory,
   ports: PassPorts,
 ): Promise<PassResult> {
   const { kernel, records, paths } = ports;
+  const sinceNs = memory.exposure.begin(ports.clock.monotonicNs());
   const problems: HostProblem[] = [];
-  const routes = new RouteAnswers(ports);
   const host = observeHost(kernel, records, paths);
   const existing = existingTaps(host);
-  const wanted = askWishes(viewOf(host, existing, ports));
+  const vms = ports.vms.list();
+  const { open, closed } = ports.sites.of(vms);
+  const wanted = askWishes({ ...viewOf(host, existing, ports), closedSites: closed });
   problems.push(...tapClashes(wanted.attachments).map(clashProblem));
   if (host.recordsError !== null) problems.push({ on: paths.stateDir, error: host.recordsError });
-  const desired = desiredAttachments({
-    attachments: wanted.attachments,
+
+  const own = siteFor({ id: null, kernel, nft: ports.nft }, ports.uplinks, ports);
+  const known = {
     networks: new Set(wanted.networks.map(({ plan }) => plan.key)),
     complete: wanted.complete,
     records: host.records,
-    existing,
     pool: paths.pool,
-    routeTo: (address) => routes.to(address),
-  });
-  memory.retries.keepOnly(desired);
-
-  const wiring: HostWiringPorts = {
-    kernel,
-    nft: ports.nft,
-    uplinks: ports.uplinks,
-    pool: paths.pool,
-    onChange: (what, on) => ports.onChange(what, on, null),
   };
-  const guard = desired.size === 0 ? null : await attempt(problems, () => ensureGuard(wiring));
-  if (desired.size > 0) problems.push(...poolProblems(ports));
+  const desired = desiredAttachments({
+    ...known,
+    attachments: wanted.attachments,
+    existing,
+    routeTo: (address) => own.routes.to(address),
+  });
+  const bind = (site: SitePass, links: readonly Link[], pins: ReadonlySet<string>): BoundLinks =>
+    bindLinks({
+      ...{ ...known, site: site.id, links, pins, patterns: ports.managedPatterns, cards: wanted.cards, vms },
+      clashes: addressClashes(host.records),
+      routeTo: (address) => site.routes.to(address),
+      isRunning: ({ pid, startTicks }) => kernel.processStart(pid) === startTicks,
+      isInForceFor: isInForceFor(site.ports),
+    });
+  const bound = new Map<SitePass, BoundLinks>([[own, bind(own, [...host.links.values()], host.pins)]]);
+  for (const site of open.values()) {
+    const there = siteFor(site, IN_THE_GUARD, ports);
+    await attempt(problems, () => bound.set(there, bind(there, site.kernel.links(), host.pins)));
+  }
+  // Of a namespace that cannot be entered, or is gone, what is pinned is all that can be got hold of.
+  const entered = new Set([...bound.keys()].map(({ id }) => id));
+  for (const id of new Set([...host.pins].flatMap((pins) => parsePinName(pins)?.site ?? []))) {
+    if (entered.has(id)) continue;
+    const left = { ...own, id };
+    bound.set(left, bind(left, [], host.pins));
+  }
+  const all = new Map([...bound.values()].flatMap((links) => [...links]));
+  memory.retries.keepOnly(new Set([...desired.keys(), ...all.keys()]));
+  memory.exposure.keepOnly(all);
 
-  const attachments = runRounds(desired, guard !== null, memory, ports);
+  const enforced: EnforcedSite[] = [];
+  for (const [site, links] of bound) {
+    const isOwn = site === own;
+    const isLeft = !isOwn && !open.has(site.id ?? '');
+    const rounds = (guarded: boolean): AttachmentResult[] => [
+      ...passFound(
+        { site: site.id, bound: links, guarded, exposure: memory.exposure, sinceNs },
+        memory,
+        site.ports,
+      ),
+      ...(isOwn ? runRounds(desired, guarded, memory, ports, ownTaps(ports)) : []),
+    ];
+    const isAny = links.size > 0 || (isOwn && desired.size > 0);
+    const step = (): EnforcedSite | Promise<EnforcedSite> =>
+      isLeft
+        ? { attachments: rounds(false), guarded: true, unreachable: [] }
+        : enforceSite(site, links, isAny, rounds, problems, memory.guardedSites);
+    // What fails of our own namespace fails the pass.
+    const done = isOwn ? await step() : await attempt(problems, step);
+    if (done !== null) enforced.push(done);
+  }
+  const attachments = enforced.flatMap((site) => site.attachments);
+  // Where a namespace failed, whose policy is in force there is not known.
+  if (enforced.length === bound.size && open.size === entered.size - 1)
+    await attempt(problems, () => forgetCards(wanted, vms, attachments, host.records, ports));
+  if (attachments.every(isNothing)) await attempt(problems, () => removeShared(own.wiring([]), ports));
+  return {
+    wanted,
+    attachments,
+    guarded: enforced.length === bound.size && enforced.every(({ guarded }) => guarded),
+    problems,
+    unreachable: new Set(enforced.flatMap(({ unreachable }) => unreachable)),
+  };
+}
 
+type BoundLinks = ReadonlyMap<string, BoundLink>;
+
+/** One network namespace, as a pass works in it. */
+interface SitePass {
+  /** See Site. */
+  readonly id: string | null;
+  readonly ports: PassPorts;
+  readonly routes: RouteAnswers;
+  readonly wiring: (links: readonly string[]) => HostWiringPorts;
+}
+
+interface EnforcedSite {
+  readonly attachments: readonly AttachmentResult[];
+  readonly guarded: boolean;
+  readonly unreachable: readonly string[];
+}
+
+/** Elsewhere than in our own namespace the guard alone tells which uplinks forward because of us: they end with it. */
+const IN_THE_GUARD: OpenedUplinks = { read: () => [], write: () => undefined };
+
+function siteFor(
+  { id, kernel, nft }: Pick<Site, 'id' | 'kernel' | 'nft'>,
+  uplinks: OpenedUplinks,
+  hostPorts: PassPorts,
+): SitePass {
+  const ports = { ...hostPorts, kernel, nft };
+  const { pool } = ports.paths;
+  const onChange = (what: string, on: string): void =>
+    ports.onChange(what, id === null ? on : `${on} in ${id}`, null);
+  const wiring = (links: readonly string[]): HostWiringPorts => {
+    return { kernel, nft, uplinks, pool, managed: { patterns: ports.managedPatterns, links }, onChange };
+  };
+  return { id, ports, routes: new RouteAnswers(ports), wiring };
+}
+
+/** Guard, attachments, forwarding. */
+async function enforceSite(
+  { id, ports, routes, wiring: wiringWith }: SitePass,
+  bound: BoundLinks,
+  isAny: boolean,
+  rounds: (guarded: boolean) => AttachmentResult[],
+  problems: HostProblem[],
+  guardedSites: Set<string>,
+): Promise<EnforcedSite> {
+  const wiring = wiringWith(unpatterned(bound, ports.managedPatterns));
+  const isGuarded = isAny || ports.managedPatterns.length > 0;
+  if (isGuarded && id !== null) guardedSites.add(id);
+  if (!isGuarded && id !== null && guardedSites.has(id)) {
+    await attempt(problems, () => removeHostWiring(wiring));
+    guardedSites.delete(id);
+  }
+  const guard = isGuarded ? await attempt(problems, () => ensureGuard(wiring)) : null;
+  if (isAny) problems.push(...poolProblems(ports));
+  const attachments = rounds(guard !== null);
   const allowed = allowedEndpoints(attachments, ports.clock.monotonicNs());
   const needed = [...new Set(allowed.flatMap((address) => routes.to(address)?.name ?? []))];
   if (guard !== null) await attempt(problems, () => syncForwarding(wiring, guard, needed));
-  if (attachments.every(isNothing)) await attempt(problems, () => removeShared(wiring, ports));
-  const unreachable = allowed.filter((address) => routes.to(address) === null);
-  return { wanted, attachments, problems, unreachable: new Set(unreachable) };
+  return {
+    attachments,
+    guarded: !isGuarded || guard !== null,
+    unreachable: allowed.filter((address) => routes.to(address) === null),
+  };
 }
 
 async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<void> {
@@ -105,20 +237,25 @@ function viewOf(
   { records, recordsError }: ObservedHost,
   existing: ReadonlySet<string>,
   { nodeName, clock }: PassPorts,
-): HostView {
+): Omit<HostView, 'closedSites'> {
   const holders = new Map<string, string>();
+  const cards = new Map<string, RecordedCard>();
   const taps = new Map<string, OwnCard | null>([...existing].map((tap) => [tap, null]));
   for (const [tap, state] of records) {
     if (state.state !== 'ok') {
-      taps.set(tap, null);
+      if (isTapName(tap)) taps.set(tap, null);
       continue;
     }
     const { vm, guestMac, guestAddress, network } = state.record;
+    if (isCardKey(tap)) {
+      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, network });
+      continue;
+    }
     taps.set(tap, { vm, mac: guestMac, guestAddress });
     if (network !== null) holders.set(vm, network);
   }
   const complete = recordsError === null;
-  return { nodeName, holders, taps, complete, nowNs: clock.monotonicNs(), nowMs: clock.nowMs() };
+  return { nodeName, holders, taps, cards, complete, nowNs: clock.monotonicNs(), nowMs: clock.nowMs() };
 }
 
 function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem {
@@ -133,7 +270,8 @@ function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem
 }
 
 function isNothing({ observed, verified }: AttachmentResult): boolean {
-  return verified && observed !== null && observed.link === null && observed.record.state === 'absent';
+  if (!verified || observed === null || observed.link !== null || observed.pinned) return false;
+  return observed.record.state === 'absent';
 }
 
 /** Addresses that some attachment may send to: by the policy that is wanted, and by the one last seen in force. */
@@ -177,8 +315,11 @@ class RouteAnswers {
 /** Addresses that the host routes elsewhere would be taken away from there, one by one. */
 function poolProblems({ kernel, paths }: PassPorts): HostProblem[] {
   const pool = cidrRange(paths.pool);
+  // On links that others made, too.
+  const ours = new Set(kernel.managedRoutes().map(({ destination, ifindex }) => `${destination} ${ifindex}`));
   return kernel
     .foreignRoutes()
+    .filter(({ destination, ifindex }) => !ours.has(`${destination} ${ifindex}`))
     .filter(({ destination, prefixLength }) => overlaps(pool, cidrRange(`${destination}/${prefixLength}`)))
     .map(({ destination, prefixLength }) => ({
       on: paths.pool,
@@ -191,7 +332,7 @@ function poolProblems({ kernel, paths }: PassPorts): HostProblem[] {
 }
 
 /** Runs one step that concerns the host as a whole; its failure is a problem and not the end of the pass. */
-async function attempt<T>(problems: HostProblem[], step: () => Promise<T>): Promise<T | null> {
+async function attempt<T>(problems: HostProblem[], step: () => T | Promise<T>): Promise<T | null> {
   try {
     return await step();
   } catch (cause) {

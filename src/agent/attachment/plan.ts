@@ -1,15 +1,20 @@
+import type { PolicyIntent } from '../../controller/vmnetwork/plan.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
 import { ERRORS } from '../../lib/errors.ts';
 import type { Policy } from '../../native/policy-abi.ts';
+import type { FoundCard } from '../wiring/card-key.ts';
 import { GATEWAY_MAC, TAP_MTU } from '../wiring/identity.ts';
 import type { AttachmentRecord, RecordedViolations } from '../wiring/record.ts';
 import type { TapHolder } from '../host/kernel.ts';
+import type { EndProgress } from '../vm-control/endings.ts';
 import type { DesiredAttachment } from './desired.ts';
 import { intendedPolicy } from './intended-policy.ts';
 import type { PolicyContext } from './intended-policy.ts';
 import { isInUse } from './observed.ts';
 import type { ObservedAttachment } from './observed.ts';
+import { planEnd } from './ending.ts';
 import { answerViolations, sameViolations } from './violations.ts';
+import type { ViolationAnswer } from './violations.ts';
 
 /*
  * Theory of operation
@@ -56,10 +61,21 @@ export type Action =
   | { readonly kind: 'note-network'; readonly network: string | null }
   /** Remembers how the VM's violations were answered. */
   | { readonly kind: 'note-violations'; readonly violations: RecordedViolations | null }
-  /** Ends the process that holds the tap, and notes that it was done. */
+  /** Begins to end the process that holds the tap; see ending.ts. */
   | { readonly kind: 'end-vm'; readonly holder: TapHolder }
   /** Removes tap, pins and record, unless somebody turns out to hold the tap. */
-  | { readonly kind: 'tear-down' };
+  | { readonly kind: 'tear-down' }
+  | FoundAction;
+
+/** What is done to a link that somebody else made; see found/plan.ts. */
+export type FoundAction =
+  /** Verified programs with deny-all, where there are none or they are at fault. */
+  | { readonly kind: 'close-link'; readonly ifindex: number }
+  | { readonly kind: 'leave-bridge'; readonly ifindex: number }
+  /** Chooses the guest's address, once for the life of the record. */
+  | { readonly kind: 'make-record'; readonly card: FoundCard }
+  /** Its interface is gone, and its programs with it. */
+  | { readonly kind: 'remove-pins' };
 
 /** Why nothing more can be done for now; the attachment is closed as far as can be. */
 export interface Blocked {
@@ -81,6 +97,8 @@ export interface PlanContext extends PolicyContext {
   readonly now: string;
   /** The standing guard (nftables) was seen in force in this pass. Without it nothing new is allowed. */
   readonly guarded: boolean;
+  /** How far the ending of a VM is that was noted to be ended. */
+  readonly endingOf: (process: TapHolder) => EndProgress;
 }
 
 export function plan(desired: DesiredAttachment, observed: ObservedAttachment, context: PlanContext): Plan {
@@ -103,7 +121,7 @@ export function plan(desired: DesiredAttachment, observed: ObservedAttachment, c
   return converge(desired, observed, record, context);
 }
 
-const NOTHING: Plan = { actions: [], blocked: null, policy: null };
+export const NOTHING: Plan = { actions: [], blocked: null, policy: null };
 const TEAR_DOWN: Plan = { actions: [{ kind: 'tear-down' }], blocked: null, policy: null };
 
 function converge(
@@ -120,20 +138,42 @@ function converge(
     return { ...NOTHING, actions };
   }
   const { ifindex } = link;
-  const actions: Action[] = [];
   const intent = desired.want === 'program' ? desired.intent : null;
-  const recorded = record.violations ?? null;
-  const answer = answerViolations(intent, recorded, observed.crossings, context.now);
-  const answered: Action[] = sameViolations(answer.recorded, recorded)
-    ? []
-    : [{ kind: 'note-violations', violations: answer.recorded }];
   if (observed.fault !== null) {
-    if (link.up) actions.push({ kind: 'link-down', ifindex });
+    const actions: Action[] = link.up ? [{ kind: 'link-down', ifindex }] : [];
     // What the kernel counted goes with the maps.
-    actions.push(...answered, { kind: 'close-tap', vm: record.vm });
-    return { ...NOTHING, actions };
+    const { answered } = answersTo(intent, observed, record, context);
+    return { ...NOTHING, actions: [...actions, ...answered, { kind: 'close-tap', vm: record.vm }] };
   }
+  return enforce(intent, observed, record, ifindex, context);
+}
 
+function answersTo(
+  intent: PolicyIntent | null,
+  { crossings }: ObservedAttachment,
+  record: AttachmentRecord,
+  { now }: PlanContext,
+): { readonly answer: ViolationAnswer; readonly answered: readonly Action[] } {
+  const recorded = record.violations ?? null;
+  const answer = answerViolations(intent, recorded, crossings, now);
+  if (sameViolations(answer.recorded, recorded)) return { answer, answered: [] };
+  return { answer, answered: [{ kind: 'note-violations', violations: answer.recorded }] };
+}
+
+/**
+ * Policy, wiring and the answer to violations, for a link whose programs are in their places. Of a tap that we made or that
+ * was found.
+ */
+export function enforce(
+  intent: PolicyIntent | null,
+  observed: ObservedAttachment,
+  record: AttachmentRecord,
+  ifindex: number,
+  context: PlanContext,
+): Plan {
+  const actions: Action[] = [];
+  const recorded = record.violations ?? null;
+  const { answer, answered } = answersTo(intent, observed, record, context);
   const rule = intent !== null && answer.quarantined ? { ...intent, quarantined: true } : intent;
   // The answer begins to matter: the next crossing is to be told even by a VM that never stopped since the last one.
   const renew = recorded === null && answer.recorded !== null && context.guarded;
@@ -143,10 +183,7 @@ function converge(
   const policy = withheld ? null : wanted;
   const handOver = intent !== null && record.network !== null && record.network !== intent.network;
   if (handOver && !withheld && !unchanged) actions.push({ kind: 'note-network', network: null });
-  // `unknown`: the programs judge by something that the pins do not show; only fresh ones make it known again.
-  const replace =
-    !observed.currentProgram || observed.stagedReplacement || observed.filter.policyState === 'unknown';
-  if (replace) {
+  if (needsPrograms(observed)) {
     if (answered.length > 0 && answer.quarantined) actions.push({ kind: 'write-policy', policy: null });
     actions.push(...answered, { kind: 'replace-filter', ifindex, policy });
   } else {
@@ -158,25 +195,10 @@ function converge(
   if (intent !== null && !withheld && record.network !== intent.network) {
     actions.push({ kind: 'note-network', network: intent.network });
   }
-  const ending = recorded?.toEnd === true && answered.length === 0 ? end(recorded, observed) : null;
-  if (ending !== null && !('code' in ending)) actions.push(ending);
-  const blocked = ending !== null && 'code' in ending ? ending : null;
-  return { actions, blocked: context.guarded ? blocked : UNGUARDED, policy };
-}
-
-/** The VM is the process that holds its tap. More than one, or one that cannot be seen, is none that may be ended. */
-function end(recorded: RecordedViolations, { tap, holders, link }: ObservedAttachment): Action | Blocked {
-  const [holder] = holders;
-  if (holders.length === 1 && holder !== undefined) return { kind: 'end-vm', holder };
-  if (holders.length === 0 && link?.carrier !== true) {
-    return { kind: 'note-violations', violations: { ...recorded, toEnd: false } };
-  }
-  const found = holders.length === 0 ? 'a process that cannot be seen' : `${holders.length} processes`;
-  return {
-    code: 'VMN_TAP_IN_USE',
-    message: `the VM is to be ended for its violations, but ${found} (${holders.map(({ pid }) => pid).join(', ')}) holds ${tap}, so which one is the VM is not certain`,
-    remedy: 'Stop the VM by hand; it is quarantined meanwhile.',
-  };
+  const toEnd = recorded?.toEnd === true && answered.length === 0;
+  const ending = toEnd ? planEnd(recorded, observed, context.endingOf) : null;
+  actions.push(...(ending?.actions ?? []));
+  return { actions, blocked: context.guarded ? (ending?.blocked ?? null) : UNGUARDED, policy };
 }
 
 /** Everything that lets allowed frames travel. None of it opens anything by itself. */
@@ -226,13 +248,18 @@ function closed(observed: ObservedAttachment, blocked: Blocked): Plan {
   return { actions, blocked, policy: null };
 }
 
+/** `unknown`: the programs judge by something that the pins do not show; only fresh ones make it known again. */
+export function needsPrograms({ currentProgram, stagedReplacement, filter }: ObservedAttachment): boolean {
+  return !currentProgram || stagedReplacement || filter.policyState === 'unknown';
+}
+
 function isInForce(observed: ObservedAttachment, policy: Policy | null): boolean {
   if (policy === null) return observed.filter.policyState === 'empty';
   return observed.policy === policy;
 }
 
 /** The tap is not where its name says, and its programs still run on some interface, by a policy. */
-function isElsewhere({ link, filter, pinned }: ObservedAttachment): boolean {
+export function isElsewhere({ link, filter, pinned }: ObservedAttachment): boolean {
   if (link !== null || !pinned || filter.policyState === 'empty') return false;
   return (filter.fromVm?.ifindex ?? 0) !== 0 || (filter.toVm?.ifindex ?? 0) !== 0;
 }
@@ -266,7 +293,7 @@ function wrongVm({ tap, vm }: AttachmentRecord, wanted: string): Blocked {
   };
 }
 
-const UNGUARDED: Blocked = {
+export const UNGUARDED: Blocked = {
   code: 'VMN_NFT_FAILED',
   message:
     'the standing guard (nftables table inet vmnetwork) is not in force, so nothing new is allowed and nothing counts as enforced',

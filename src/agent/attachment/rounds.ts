@@ -2,9 +2,11 @@ import { policyHash, encodePolicy } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
+import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
+import type { FoundFacts } from '../found/pass.ts';
 import { act } from './act.ts';
+import type { ActPlace, ActPorts } from './act.ts';
 import type { DesiredAttachment } from './desired.ts';
 import { afterFailure, isClosing } from './failure.ts';
 import { observeAttachment, observeHost } from './observe.ts';
@@ -12,10 +14,10 @@ import type { ObservedHost } from './observe.ts';
 import { isInUse } from './observed.ts';
 import type { ObservedAttachment } from './observed.ts';
 import { plan } from './plan.ts';
-import type { Action, Blocked, Plan } from './plan.ts';
+import type { Action, Blocked, Plan, PlanContext } from './plan.ts';
 import type { RetryTable } from './retry.ts';
 
-export interface RoundPorts extends ClosedTapPorts {
+export interface RoundPorts extends ActPorts {
   readonly clock: Clock;
   readonly paths: AttachmentPaths;
   /** See PolicyContext. */
@@ -24,14 +26,24 @@ export interface RoundPorts extends ClosedTapPorts {
   readonly onChange: (what: string, on: string, vm: string | null) => void;
 }
 
+/** What rounds are made over: taps that we made, or links of others. Each goes by the name of its pins. */
+export interface RoundSubject<Host> {
+  observeHost(): Host;
+  observe(tap: string, host: Host): ObservedAttachment;
+  /** Pure. */
+  plan(tap: string, desired: DesiredAttachment, observed: ObservedAttachment, context: PlanContext): Plan;
+  place(tap: string, observed: ObservedAttachment): ActPlace;
+}
+
 /** What passes hand on to the next. Losing it costs a retry or a generation number, never safety. */
 export interface RoundMemory {
   readonly retries: RetryTable;
-  /** Highest policy generation seen, by tap. */
+  /** Highest policy generation seen, by name of the pins. */
   readonly generations: Map<string, bigint>;
 }
 
 export interface AttachmentResult {
+  /** Name of its pins. */
   readonly tap: string;
   readonly desired: DesiredAttachment;
   /** The last observation; null when it could not be made. */
@@ -44,11 +56,15 @@ export interface AttachmentResult {
   readonly inUse: boolean;
   /** Left for the next pass, which is to come at once. */
   readonly unfinished?: boolean;
+  /** What is told of the VM's cable; see vm-control/cables.ts. */
+  readonly cable?: string | null;
+  /** Of a link that somebody else made. */
+  readonly found?: FoundFacts;
 }
 
 /**
- * How long one pass goes on making taps, ms; the rest is left to the next pass, which reads the manifests anew. Making
- * one takes tens of milliseconds, and whatever closes a VM must not wait for hundreds of them.
+ * How long one pass goes on making taps, or closing those that were found, ms; the rest is left to the next pass, which reads
+ * the manifests anew. Each takes tens of milliseconds, and whatever closes a VM must not wait for hundreds of them.
  */
 const MAKING_MS = 200;
 
@@ -59,22 +75,34 @@ const MOST_ROUNDS = 6;
  * Takes every attachment to what is desired of it: observe all, plan each, act; again, until every plan is empty. The
  * last observation is the read-back that status is made of. What happens to one attachment never touches the others.
  */
-export function runRounds(
+export function runRounds<Host>(
   desired: ReadonlyMap<string, DesiredAttachment>,
   guarded: boolean,
   memory: RoundMemory,
   ports: RoundPorts,
+  subject: RoundSubject<Host>,
 ): AttachmentResult[] {
-  const rounds = new Rounds(desired, memory, ports, guarded);
+  const rounds = new Rounds(desired, memory, ports, guarded, subject);
   rounds.run();
   return rounds.results();
 }
 
-class Rounds {
+/** The taps that we made. */
+export function ownTaps({ kernel, records, paths }: RoundPorts): RoundSubject<ObservedHost> {
+  return {
+    observeHost: () => observeHost(kernel, records, paths),
+    observe: (tap, host) => observeAttachment(kernel, host, paths, tap),
+    plan: (_tap, desired, observed, context) => plan(desired, observed, context),
+    place: (tap) => ({ pinDir: pinDirOf(paths, tap), tap, record: tap }),
+  };
+}
+
+class Rounds<Host> {
   readonly #desired: ReadonlyMap<string, DesiredAttachment>;
   readonly #memory: RoundMemory;
   readonly #ports: RoundPorts;
   readonly #guarded: boolean;
+  readonly #subject: RoundSubject<Host>;
   /** Taps that a tear-down found in other hands although they showed no carrier. */
   readonly #held = new Set<string>();
   readonly #results = new Map<string, AttachmentResult>();
@@ -85,7 +113,9 @@ class Rounds {
     memory: RoundMemory,
     ports: RoundPorts,
     guarded: boolean,
+    subject: RoundSubject<Host>,
   ) {
+    this.#subject = subject;
     this.#desired = desired;
     this.#memory = memory;
     this.#ports = ports;
@@ -95,7 +125,7 @@ class Rounds {
 
   run(): void {
     for (let round = 1; round <= MOST_ROUNDS && this.#open().length > 0; round += 1) {
-      const host = this.#observeHost();
+      const host = this.#subject.observeHost();
       const steps = this.#open().flatMap(([tap, desired]) => this.#look(tap, desired, host) ?? []);
       // Whatever closes goes first, and does not wait for the making of new taps, which takes longest.
       for (const step of steps.sort((a, b) => urgency(a) - urgency(b))) {
@@ -108,7 +138,7 @@ class Rounds {
     // What failed was changed by its own failure: look once more, so that status shows what is there.
     const unsettled = [...this.#results.values()].filter(({ verified }) => !verified);
     if (unsettled.length === 0) return;
-    const host = this.#observeHost();
+    const host = this.#subject.observeHost();
     for (const result of unsettled) this.#results.set(result.tap, this.#lookAgain(result, host));
   }
 
@@ -120,12 +150,8 @@ class Rounds {
     return [...this.#desired].filter(([tap]) => !this.#results.has(tap));
   }
 
-  #observeHost(): ObservedHost {
-    return observeHost(this.#ports.kernel, this.#ports.records, this.#ports.paths);
-  }
-
-  #observe(tap: string, host: ObservedHost): ObservedAttachment {
-    const seen = observeAttachment(this.#ports.kernel, host, this.#ports.paths, tap);
+  #observe(tap: string, host: Host): ObservedAttachment {
+    const seen = this.#subject.observe(tap, host);
     const observed = this.#held.has(tap) ? { ...seen, claimed: true } : seen;
     const generation = observed.policy?.generation ?? 0n;
     if (generation > (this.#memory.generations.get(tap) ?? 0n)) this.#memory.generations.set(tap, generation);
@@ -133,17 +159,18 @@ class Rounds {
   }
 
   #plan(tap: string, desired: DesiredAttachment, observed: ObservedAttachment): Plan {
-    return plan(desired, observed, {
+    return this.#subject.plan(tap, desired, observed, {
       nowNs: this.#ports.clock.monotonicNs(),
       lastGeneration: this.#memory.generations.get(tap) ?? 0n,
       newSecret: this.#ports.newSecret,
       now: this.#ports.clock.now().toISOString(),
       guarded: this.#guarded,
+      endingOf: (process) => this.#ports.endings.progressOf(process),
     });
   }
 
   /** What is to be done for one attachment; null when it is settled, or cannot be read back. */
-  #look(tap: string, desired: DesiredAttachment, host: ObservedHost): Step | null {
+  #look(tap: string, desired: DesiredAttachment, host: Host): Step | null {
     try {
       const observed = this.#observe(tap, host);
       const planned = this.#plan(tap, desired, observed);
@@ -157,7 +184,7 @@ class Rounds {
   }
 
   #mustWait({ planned: { actions } }: Step): boolean {
-    const makes = actions.length === 1 && actions[0]?.kind === 'close-tap';
+    const makes = actions.length === 1 && actions.some(isMaking);
     return makes && this.#ports.clock.monotonicNs() > this.#makingUntilNs;
   }
 
@@ -172,7 +199,7 @@ class Rounds {
     for (const action of planned.actions) {
       if (held !== null && !isClosing(action)) break;
       try {
-        if (this.#act(action, tap, desired.vm) === 'done') continue;
+        if (this.#act(action, tap, observed, desired.vm) === 'done') continue;
         // Known now: the next round plans for a tap that stays.
         this.#held.add(tap);
         return;
@@ -189,9 +216,10 @@ class Rounds {
     this.#results.set(tap, result);
   }
 
-  #act(action: Action, tap: string, vm: string | null): 'done' | 'in-use' {
-    const outcome = act(action, tap, this.#ports, this.#ports.paths);
-    if (outcome === 'done') this.#ports.onChange(describe(action), tap, vm);
+  #act(action: Action, tap: string, observed: ObservedAttachment, vm: string | null): 'done' | 'in-use' {
+    const place = this.#subject.place(tap, observed);
+    const outcome = act(action, place, this.#ports, this.#ports.paths);
+    if (outcome === 'done') this.#ports.onChange(describe(action), place.tap, vm);
     return outcome;
   }
 
@@ -204,7 +232,7 @@ class Rounds {
   ): void {
     for (const action of afterFailure(failed, desired, observed, planned)) {
       try {
-        this.#act(action, tap, desired.vm);
+        this.#act(action, tap, observed, desired.vm);
         return;
       } catch {
         // The next one closes too; the first error is the one that is reported.
@@ -241,7 +269,7 @@ class Rounds {
     return { ...result, error: null, verified: true };
   }
 
-  #lookAgain(result: AttachmentResult, host: ObservedHost): AttachmentResult {
+  #lookAgain(result: AttachmentResult, host: Host): AttachmentResult {
     try {
       const observed = this.#observe(result.tap, host);
       return { ...result, observed, inUse: isInUse(observed) };
@@ -264,10 +292,21 @@ function unmade({ tap, desired, observed }: Step): Omit<AttachmentResult, 'inUse
   return { tap, desired, observed, policy: null, error: null, verified: false, unfinished: true };
 }
 
-/** Order within a round: what closes, what changes, what makes a tap. */
+/** Order within a round: what closes at once, what closes an open link, what changes, what makes a tap. */
 function urgency({ planned: { actions } }: Step): number {
-  if (actions.some(isClosing)) return 0;
-  return actions.some(({ kind }) => kind === 'close-tap') ? 2 : 1;
+  // What leads to one link must be gone before it can lead to another.
+  if (actions.some((action) => isUnwiring(action) || (isClosing(action) && !isMaking(action)))) return 0;
+  if (actions.some(({ kind }) => kind === 'close-link')) return 1;
+  return actions.some(isMaking) ? 3 : 2;
+}
+
+/** Programs are brought into the kernel. */
+function isMaking({ kind }: Action): boolean {
+  return kind === 'close-tap' || kind === 'close-link';
+}
+
+function isUnwiring({ kind }: Action): boolean {
+  return kind === 'drop-route' || kind === 'drop-neighbour';
 }
 
 function doesNotStay(tap: string, actions: readonly Action[]): VmnError {
@@ -301,6 +340,10 @@ function describe(action: Action): string {
     case 'drop-neighbour':
       return `${action.kind} ${action.address}`;
     case 'close-tap':
+    case 'close-link':
+    case 'leave-bridge':
+    case 'make-record':
+    case 'remove-pins':
     case 'link-down':
     case 'link-up':
     case 'link':

@@ -83,6 +83,12 @@ export class FoundVms implements VmDirectory {
     this.#lookThoroughly();
   }
 
+  /** Resolves when what was asked of VMs at the start has been answered, or will not be, and is in the list. Never rejects. */
+  async settled(): Promise<void> {
+    await this.#inquiries.idle();
+    if (!this.#closed) this.#look(false);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -38,6 +38,7 @@ export class Inquiries {
   readonly #onAnswer: () => void;
   readonly #inquiries = new Map<string, Inquiry>();
   readonly #queue: Inquiry[] = [];
+  readonly #idlers: (() => void)[] = [];
   #asking = 0;
   #closed = false;
 
@@ -73,6 +74,12 @@ export class Inquiries {
       inquiry.timer = null;
       this.#ask(inquiry);
     });
+  }
+
+  /** Resolves when nobody is asked any more, or is about to be. */
+  async idle(): Promise<void> {
+    if (this.#asking === 0 && this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => this.#idlers.push(resolve));
   }
 
   /** Those of processes that are not among these are forgotten. */
@@ -130,6 +137,7 @@ export class Inquiries {
     void this.#run(inquiry).finally(() => {
       this.#asking -= 1;
       this.#next();
+      if (this.#asking === 0) for (const tell of this.#idlers.splice(0)) tell();
     });
   }
 

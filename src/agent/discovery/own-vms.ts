@@ -11,10 +11,11 @@ import type { HostVm, VmDirectory } from './directory.ts';
 export class OwnVms implements VmDirectory {
   /** By tap. */
   #vms: ReadonlyMap<string, HostVm> = new Map();
+  #list: readonly HostVm[] = [];
   #handlers: readonly (() => void)[] = [];
 
   list(): readonly HostVm[] {
-    return [...this.#vms.values()].sort((a, b) => (a.reported.id < b.reported.id ? -1 : 1));
+    return this.#list;
   }
 
   onChange(handler: () => void): void {
@@ -33,11 +34,13 @@ export class OwnVms implements VmDirectory {
   observed(results: readonly AttachmentResult[]): void {
     const vms = new Map<string, HostVm>();
     for (const result of results) {
+      if (result.found !== undefined) continue;
       const vm = result.observed === null ? this.#vms.get(result.tap) : ownVm(result);
       if (vm !== undefined) vms.set(result.tap, vm);
     }
     if (isDeepStrictEqual(vms, this.#vms)) return;
     this.#vms = vms;
+    this.#list = [...vms.values()].sort((a, b) => (a.reported.id < b.reported.id ? -1 : 1));
     for (const handler of this.#handlers) handler();
   }
 }

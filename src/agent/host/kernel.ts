@@ -34,7 +34,11 @@ export interface Kernel {
 
   links(): Link[];
   linkByName(name: string): Link | null;
-  setLink(ifindex: number, change: { mac?: string; alias?: string; up?: boolean; mtu?: number }): void;
+  /** `master: null`: it leaves the bridge, or whatever it is a part of. */
+  setLink(
+    ifindex: number,
+    change: { mac?: string; alias?: string; up?: boolean; mtu?: number; master?: null },
+  ): void;
   deleteLink(ifindex: number): void;
 
   /** Makes a tap that vanishes with its descriptor. VMN_TAP_IN_USE when the name exists. */
@@ -64,6 +68,11 @@ export interface Kernel {
   listPins(root: string): string[];
   /** Refuses while a filter is attached. Succeeds when there is nothing. */
   removePins(pinDir: string): void;
+  /**
+   * Gives the pins of a filter that is attached elsewhere by now another name, which no attachment has; it goes on there. They are
+   * listed by that name from then on.
+   */
+  setPinsAside(pinDir: string): void;
   /** Removes what the attachments shared, the event buffer and the folder itself, once no attachment is left. */
   removeSharedPins(root: string): void;
 
@@ -88,6 +97,4 @@ export interface Kernel {
   processStart(pid: number): string | null;
   /** Processes of this network namespace that hold the tap open. Not to be asked often: it reads all of /proc. */
   tapHolders(tap: string): TapHolder[];
-  /** Ends a process at once (SIGKILL), unless the pid is somebody else's by now; its being gone is success. */
-  endProcess(holder: TapHolder): void;
 }

@@ -1,11 +1,14 @@
-import { execFile } from 'node:child_process';
+import { execFile, type ExecFileException } from 'node:child_process';
 import { VmnError } from '../../lib/errors.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
+import { here, type Inside } from './inside.ts';
+
+export type NftFamily = 'inet' | 'bridge' | 'arp';
 
 /** nftables as the agent uses it: the JSON form of libnftables (libnftables-json(5)) in and out. */
 export interface Nft {
-  /** The objects of `table inet NAME` in kernel order, or null when there is no such table. */
-  listTable(name: string): Promise<unknown[] | null>;
+  /** The objects of `table FAMILY NAME` in kernel order, or null when there is no such table. */
+  listTable(name: string, family: NftFamily): Promise<unknown[] | null>;
   /** Applies commands as one transaction: all of them or none. */
   apply(commands: readonly unknown[]): Promise<void>;
 }
@@ -13,26 +16,31 @@ export interface Nft {
 const TIMEOUT_MS = 10_000;
 const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** The `nft` program. Throws VMN_NFT_MISSING when it cannot be run, VMN_NFT_FAILED when it refuses. */
-export function nftProgram(path = 'nft'): Nft {
+/**
+ * The `nft` program, which acts in the network namespace in which it is started. Throws VMN_NFT_MISSING when it cannot be
+ * run, VMN_NFT_FAILED when it refuses.
+ */
+export function nftProgram(path = 'nft', inside: Inside = here): Nft {
   return {
-    async listTable(name) {
-      const result = await run(path, ['-j', 'list', 'table', 'inet', name]);
+    async listTable(name, family) {
+      const result = await run(inside, path, ['-j', 'list', 'table', family, name]);
       if (result.code !== 0) {
         // nft exits with 1 for everything; the message tells absence from refusal.
         if (/No such file or directory/.test(result.stderr)) return null;
-        throw failed('VMN_NFT_FAILED', `read table inet ${name}`, result.stderr);
+        throw failed('VMN_NFT_FAILED', `read table ${family} ${name}`, result.stderr);
       }
       try {
         const { nftables } = JSON.parse(result.stdout) as { nftables: unknown[] };
         return nftables;
       } catch (cause) {
-        throw new VmnError('VMN_NFT_FAILED', { attempted: `understand table inet ${name}`, cause });
+        throw new VmnError('VMN_NFT_FAILED', { attempted: `understand table ${family} ${name}`, cause });
       }
     },
     async apply(commands) {
-      // As an argument: `-f -` opens /dev/stdin, which fails for the socket that Node gives a child.
-      const result = await run(path, ['-j', JSON.stringify({ nftables: commands })]);
+      // As arguments: `-f -` opens /dev/stdin, which fails for the socket that Node gives a child. As many, which nft joins:
+      // the kernel takes no single one above 128 KiB.
+      const texts = commands.map((command) => JSON.stringify(command)).flatMap((text) => [',', text]);
+      const result = await run(inside, path, ['-j', '{"nftables":[', ...texts.slice(1), ']}']);
       if (result.code !== 0) throw failed('VMN_NFT_FAILED', 'apply the rule set', result.stderr);
     },
   };
@@ -50,7 +58,7 @@ interface Result {
   readonly stderr: string;
 }
 
-function run(path: string, args: readonly string[]): Promise<Result> {
+function run(inside: Inside, path: string, args: readonly string[]): Promise<Result> {
   // The message is matched above, hence the locale.
   const options = {
     env: { ...process.env, LC_ALL: 'C' },
@@ -58,11 +66,13 @@ function run(path: string, args: readonly string[]): Promise<Result> {
     maxBuffer: OUTPUT_LIMIT_BYTES,
   };
   return new Promise((resolve, reject) => {
-    execFile(path, args, options, (error, stdout, stderr) => {
+    const ended = (error: ExecFileException | null, stdout: string, stderr: string): void => {
       const code = error === null ? 0 : (error.code ?? null);
       if (typeof code !== 'string') return resolve({ code, stdout, stderr });
       // A name instead of a number: it could not be started, or said too much.
       reject(new VmnError('VMN_NFT_MISSING', { attempted: 'run nft', on: path, cause: error }));
-    });
+    };
+    // By the time this returns the child exists, and has the namespace of this moment (libuv forks synchronously).
+    inside(() => execFile(path, args, options, ended));
   });
 }

@@ -7,11 +7,13 @@ import * as rtnetlink from '../../native/rtnetlink.ts';
 import * as tap from '../../native/tap.ts';
 import { ROUTE_PROTOCOL, TAP_PREFIX } from '../wiring/identity.ts';
 import { errnoOf } from './errno.ts';
-import type { HostRoute, Kernel, TapHolder } from './kernel.ts';
+import type { HostRoute, Kernel } from './kernel.ts';
 import { parseProcRoutes } from './proc-routes.ts';
 import { findTapHolders } from './tap-holders.ts';
 
 const SETTINGS_ROOT = '/proc/sys';
+/** Of a container: /proc/sys/net of its host, which it may write to, as its own /proc/sys is read-only. Shows the caller's namespace. */
+const NET_SETTINGS = process.env['VMNET_PROC_SYS_NET'] || join(SETTINGS_ROOT, 'net');
 
 /** The machine this process runs on, in the network namespace of the calling thread. */
 export function systemKernel(): Kernel {
@@ -40,6 +42,7 @@ export function systemKernel(): Kernel {
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),
     removePins: (pinDir) => engine.removePins(pinDir),
+    setPinsAside: (pinDir) => engine.setPinsAside(pinDir),
     removeSharedPins: (root) => void engine.removeRootIfEmpty(root),
 
     managedRoutes: () => rtnetlink.routes({ protocol: ROUTE_PROTOCOL }),
@@ -57,13 +60,16 @@ export function systemKernel(): Kernel {
     writeSetting,
     processStart,
     tapHolders: (name) => findTapHolders(name, processStart),
-    endProcess,
   };
+}
+
+function settingFile(path: string): string {
+  return path.startsWith('net/') ? join(NET_SETTINGS, path.slice('net/'.length)) : join(SETTINGS_ROOT, path);
 }
 
 function readSetting(path: string): string | null {
   try {
-    return readFileSync(join(SETTINGS_ROOT, path), 'utf8').trim();
+    return readFileSync(settingFile(path), 'utf8').trim();
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return null;
     throw new VmnError('VMN_SYSCTL', { attempted: 'read a kernel setting', on: path, cause });
@@ -72,7 +78,7 @@ function readSetting(path: string): string | null {
 
 function writeSetting(path: string, value: string): void {
   try {
-    writeFileSync(join(SETTINGS_ROOT, path), value);
+    writeFileSync(settingFile(path), value);
   } catch (cause) {
     throw new VmnError('VMN_SYSCTL', { attempted: `set a kernel setting to ${value}`, on: path, cause });
   }
@@ -86,21 +92,6 @@ function foreignRoutes(): HostRoute[] {
       return ours ? [] : [{ ...route, ifindex: names.get(device) ?? 0 }];
     },
   );
-}
-
-/**
- * As a plug that is pulled: nothing that the process might still want to do is waited for. Between the last look and the
- * signal there is no third system call of ours; for the pid to be another's by then, all pids would have to be used up.
- */
-function endProcess({ pid, startTicks }: TapHolder): void {
-  if (processStart(pid) !== startTicks) return;
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (cause) {
-    if (errnoOf(cause) === 'ESRCH') return;
-    const remedy = 'Run the agent as root or with CAP_KILL, or stop the VM by hand.';
-    throw new VmnError('VMN_CAPABILITY', { attempted: 'end the VM', on: `pid ${pid}`, remedy, cause });
-  }
 }
 
 /** Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold blanks and brackets. */

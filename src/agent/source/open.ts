@@ -5,6 +5,8 @@ import type { Problem } from '../../api/manifest.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isVmnError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Metrics } from '../../lib/metrics.ts';
+import { eventRecorder } from '../../kube/events/recorder.ts';
 import { connect } from '../../kube/transport/connect.ts';
 import { isBpffs } from '../../native/bpffs.ts';
 import { CLSACT, lack, NEEDED_FEATURES, TCX } from '../../native/kernel-feature.ts';
@@ -31,6 +33,8 @@ export interface SourceMeans {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Undefined: nobody asks for any. */
+  readonly metrics: Metrics | undefined;
 }
 
 /**
@@ -46,13 +50,20 @@ export async function sourceOf(options: AgentOptions, means: SourceMeans): Promi
     return (ports) => new ManifestSource(source.dir, ports);
   }
   const { kubeconfig, context, namespace } = source;
-  const { version, kernel, clock, log, programTags } = means;
+  const { version, kernel, clock, log, metrics, programTags } = means;
   const client = await connect({
     ...(kubeconfig === undefined ? { inCluster: true } : { kubeconfig, context }),
     userAgent: `vmnet-agent/${version}`,
     // One for status, one for the sign of life, one for the node; watches are apart.
     maxConnections: 4,
+    metrics,
     clock,
+  });
+  const recorder = eventRecorder({
+    ...{ client, clock, log, metrics },
+    // Who may say so is bound by the policy vmnetwork-node-events.
+    reportingController: 'vmnetwork.io/agent',
+    reportingInstance: options.nodeName.slice(0, LONGEST_INSTANCE),
   });
   const { key, problems } = sealingKey(options);
   return (ports) =>
@@ -67,10 +78,14 @@ export async function sourceOf(options: AgentOptions, means: SourceMeans): Promi
       facts: hostFacts(version, programTags, key),
       isBpffs: () => liesOnBpffs(options.bpffs),
       counters: (tap) => countersOf(kernel, pinDirOf(options, tap)),
+      recorder,
       clock,
       log,
     });
 }
+
+/** An Event has room for so much of a node's name. */
+const LONGEST_INSTANCE = 128;
 
 /** Enforcing does not wait for a key. */
 function sealingKey(options: AgentOptions): { key: SealingKey | null; problems: Problem[] } {

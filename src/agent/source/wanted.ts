@@ -1,16 +1,29 @@
 import type { Problem } from '../../api/manifest.ts';
 import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
-import type { AttachmentIntent, NetworkPlan } from '../../controller/vmnetwork/plan.ts';
+import type { AttachmentIntent, NetworkPlan, PolicyIntent } from '../../controller/vmnetwork/plan.ts';
+import type { FoundCard } from '../wiring/card-key.ts';
 
 /** What is wanted on this host at one moment. What is not named here is wanted by nobody. */
 export interface Wanted {
   /** One for each VM that something names; without an intent the VM is denied, for the reason given. */
   readonly attachments: readonly AttachmentIntent[];
+  /**
+   * One for each network card that something names and that is not on a tap of ours, wherever it is; two for one card deny it.
+   */
+  readonly cards: readonly CardIntent[];
   /** The networks that are known, refused ones too. */
   readonly networks: readonly DeclaredNetwork[];
   /** Everything could be read. While false, nothing is torn down: what seems to be gone may only be illegible. */
   readonly complete: boolean;
   readonly problems: readonly Problem[];
+}
+
+/** What is wanted of one network card of a VM that somebody else started. */
+export interface CardIntent extends FoundCard {
+  /** Null: nothing passes, for the reason given. */
+  readonly intent: PolicyIntent | null;
+  readonly network: string | null;
+  readonly reason: string;
 }
 
 /** A network as status shows it. */
@@ -30,12 +43,22 @@ export interface HostView {
   readonly holders: ReadonlyMap<string, string>;
   /** Every tap of ours by its name, with the card that its record tells; null: the record cannot be read, or is lost. */
   readonly taps: ReadonlyMap<string, OwnCard | null>;
+  /** The cards on taps of others that have a record, by the key of the card; see cardKeyOf. */
+  readonly cards: ReadonlyMap<string, RecordedCard>;
+  /** Why cards in these network namespaces cannot be filtered, by `net:[inode]`. */
+  readonly closedSites: ReadonlyMap<string, string>;
   /** False: the records could not be listed, and a tap that is not in `taps` may be there all the same. */
   readonly complete: boolean;
   /** CLOCK_MONOTONIC. */
   readonly nowNs: bigint;
   /** Wall clock. */
   readonly nowMs: number;
+}
+
+export interface RecordedCard extends FoundCard {
+  readonly guestAddress: string;
+  /** That the policy came from last. */
+  readonly network: string | null;
 }
 
 export interface OwnCard {

@@ -22,10 +22,10 @@ function announceAttachments(
   after: readonly AttachmentStatus[],
   log: Logger,
 ): void {
-  const old = new Map(before.map((attachment) => [attachment.tap, attachment]));
-  for (const { vm, tap, network, state, message, inUse, violations } of after) {
-    const last = old.get(tap);
-    old.delete(tap);
+  const old = new Map(before.map((attachment) => [attachment.pins, attachment]));
+  for (const { vm, tap, pins, network, state, message, inUse, violations } of after) {
+    const last = old.get(pins);
+    old.delete(pins);
     const { crossings } = violations;
     if (crossings !== null && crossings > 0 && crossings !== (last?.violations.crossings ?? crossings))
       log.warn(

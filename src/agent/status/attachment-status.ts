@@ -14,15 +14,19 @@ export function attachmentStatus(
   verifiedAt: string,
   log: ViolationLog,
 ): AttachmentStatus {
-  const { desired, observed, tap, inUse } = result;
+  const { desired, observed, tap: pins, inUse, found } = result;
   const record = observed?.record.state === 'ok' ? observed.record.record : null;
   const vm = desired.vm ?? record?.vm ?? observed?.link?.owner?.vm ?? '';
   return {
     vm,
     network: desired.want === 'gone' ? null : desired.network,
-    tap,
+    tap: observed === null ? pins : observed.tap,
+    pins,
     ifindex: observed?.link?.ifindex ?? 0,
-    mac: record?.guestMac ?? (vm === '' ? '' : identityOf(vm).guestMac),
+    mac:
+      record?.guestMac ??
+      found?.card?.mac ??
+      (vm === '' || found !== undefined ? '' : identityOf(vm).guestMac),
     guestAddress: record?.guestAddress ?? null,
     gatewayAddress: GATEWAY_ADDRESS,
     gatewayMac: GATEWAY_MAC,
@@ -72,8 +76,9 @@ function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): 
   if (error !== null) return `${error.message}. ${kept(result)}`;
   if (desired.want === 'program' && policy !== null) {
     const { address, port } = policy.endpoint;
-    if (policy.flags.quarantined) return `${quarantine(result)}: nothing passes`;
-    const note = unreachable.has(address) ? '; this host has no route to it' : '';
+    if (policy.flags.quarantined) return `${quarantine(result)}: nothing passes${cableOf(result)}`;
+    const route = unreachable.has(address) ? '; this host has no route to it' : '';
+    const note = `${route}${cableOf(result)}`;
     switch (extentOf(policy)) {
       case 'all':
         return `only ${address}:${port} passes${note}`;
@@ -89,10 +94,16 @@ function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): 
   return `${closed}: ${why}${waits}`;
 }
 
+function cableOf({ cable = null }: AttachmentResult): string {
+  return cable === null ? '' : `; ${cable}`;
+}
+
 function quarantine({ observed }: AttachmentResult): string {
   const record = observed?.record.state === 'ok' ? observed.record.record : null;
   const since = record?.violations?.quarantinedAt ?? null;
-  return since === null ? 'quarantined' : `quarantined since ${since} for its violations`;
+  if (since === null) return 'quarantined';
+  const ending = record?.violations?.toEnd === true ? ', and to be ended' : '';
+  return `quarantined since ${since} for its violations${ending}`;
 }
 
 /** What an attachment in error still lets through, as just seen. */

@@ -8,8 +8,8 @@ export function hostProblem({ on, error }: HostProblem): Problem {
 }
 
 /** What keeps an attachment from being as wanted, or null. */
-export function attachmentProblem({ desired, tap, error }: AttachmentResult): Problem | null {
+export function attachmentProblem({ desired, tap, observed, error }: AttachmentResult): Problem | null {
   if (error === null) return null;
-  const subject = desired.vm === null ? `tap ${tap}` : `VM ${desired.vm}`;
+  const subject = desired.vm === null ? `tap ${observed === null ? tap : observed.tap}` : `VM ${desired.vm}`;
   return { file: subject, message: error.message, remedy: error.remedy, code: error.code };
 }

@@ -15,10 +15,12 @@ export function reportStatus(
   violations: ViolationLog,
   now: string,
 ): AgentStatus {
-  const shown = result.attachments.filter(({ desired, observed }) => {
+  const shown = result.attachments.filter(({ desired, observed, found }) => {
+    const isLeftOver = found !== undefined && observed?.link === null;
     return (
-      desired.want !== 'gone' ||
+      (desired.want !== 'gone' && !isLeftOver) ||
       observed === null ||
+      (found !== undefined && observed.pinned) ||
       observed.link !== null ||
       observed.record.state !== 'absent'
     );

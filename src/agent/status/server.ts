@@ -11,8 +11,10 @@ export interface StatusServerOptions {
   /** The latest status, or null before the first pass ended. */
   readonly status: () => AgentStatus | null;
   readonly events: DropEventFeed;
-  /** The loop turns. */
-  readonly healthy: () => boolean;
+  /** Why only a restart helps; null: nothing of that kind. */
+  readonly ailment: () => string | null;
+  /** Why it does not yet, or not any more, do what it is there for. */
+  readonly unready: () => string | null;
 }
 
 /**
@@ -71,13 +73,9 @@ export class StatusServer {
       case '/v1/events':
         return this.#streamEvents(response);
       case '/healthz':
-        return this.#options.healthy()
-          ? text(response, 200, 'ok\n')
-          : text(response, 503, 'the loop stands still\n');
+        return checked(response, this.#options.ailment());
       case '/readyz':
-        return this.#options.status() === null
-          ? text(response, 503, 'the first pass has not ended\n')
-          : text(response, 200, 'ok\n');
+        return checked(response, this.#options.unready());
       default:
         return text(response, 404, 'there are /v1/status, /v1/events, /healthz and /readyz\n');
     }
@@ -99,6 +97,10 @@ export class StatusServer {
     });
     response.on('close', unsubscribe);
   }
+}
+
+function checked(response: ServerResponse, wrong: string | null): void {
+  text(response, wrong === null ? 200 : 503, `${wrong ?? 'ok'}\n`);
 }
 
 function text(response: ServerResponse, code: number, body: string): void {

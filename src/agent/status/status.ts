@@ -54,11 +54,14 @@ export interface NetworkStatus {
 export type AttachmentState = 'Denied' | 'Programmed' | 'Enforced' | 'Pending' | 'Error';
 
 export interface AttachmentStatus {
-  /** Empty when neither record, manifest nor interface can tell the VM's name. */
+  /** Its name, or of one that was found its id. Empty when neither record, manifest nor interface can tell it. */
   readonly vm: string;
   /** `namespace/name` of the network bound to it. */
   readonly network: string | null;
+  /** Name of the interface; it may have another next time, but for a tap that we made. */
   readonly tap: string;
+  /** Name of the folder below `bpffs` that its programs are pinned in. */
+  readonly pins: string;
   /** 0 while there is no interface. */
   readonly ifindex: number;
   readonly mac: string;

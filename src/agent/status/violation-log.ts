@@ -1,7 +1,5 @@
+import { keepKind } from './kept-kinds.ts';
 import type { DropEvent, SeenViolation } from './status.ts';
-
-/** Enough to see what a guest is up to; a guest chooses how many kinds there are. */
-const KEPT = 8;
 
 /** The latest distinct violations of each VM that the kernel told of: evidence for people. Nothing is decided by it. */
 export class ViolationLog {
@@ -10,12 +8,8 @@ export class ViolationLog {
   note({ vm, time, reason, summary, audited = false }: DropEvent): void {
     const seen = this.#byVm.get(vm) ?? new Map<string, SeenViolation>();
     this.#byVm.set(vm, seen);
-    const kind = `${reason} ${summary}`;
-    // Taken out first, so that the order is that of the last time.
-    seen.delete(kind);
-    seen.set(kind, { time, reason, summary, audited });
-    const [oldest] = seen.keys();
-    if (seen.size > KEPT && oldest !== undefined) seen.delete(oldest);
+    const kind = { time, reason, summary, audited };
+    keepKind(seen, `${reason} ${summary}`, kind, (one) => one.reason);
   }
 
   of(vm: string): readonly SeenViolation[] {

@@ -126,7 +126,7 @@ function put(records: RecordStore, record: AttachmentRecord): AttachmentRecord {
 }
 
 /** Addresses of all records, and those that the kernel routes to a tap of ours although the record cannot be read. */
-function takenAddresses(kernel: Kernel, records: RecordStore): Set<string> {
+export function takenAddresses(kernel: Kernel, records: RecordStore): Set<string> {
   const taken = new Set(kernel.managedRoutes().map((route) => route.destination));
   for (const state of records.list().values()) if (state.state === 'ok') taken.add(state.record.guestAddress);
   return taken;
@@ -154,7 +154,7 @@ function closeAgain(kernel: Kernel, link: Link, pinDir: string): void {
 }
 
 /** Believes only what the kernel shows. */
-function demandClosed(kernel: Kernel, ifindex: number, pinDir: string): void {
+export function demandClosed(kernel: Kernel, ifindex: number, pinDir: string): void {
   const found = kernel.readBack(pinDir);
   const fault =
     attachmentFault(found, ifindex) ?? (found.policyState === 'empty' ? null : 'the policy is not empty');

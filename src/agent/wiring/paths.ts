@@ -5,7 +5,7 @@ import { DEFAULT_POOL } from './identity.ts';
 export interface AttachmentPaths {
   /** Survives a reboot: records of the attachments. */
   readonly stateDir: string;
-  /** Gone after a reboot: the agent's socket. */
+  /** Gone after a reboot: the agent's socket, and what filters counted that are no more. */
   readonly runDir: string;
   /** Folder on the BPF file system under which everything is pinned. */
   readonly bpffs: string;
@@ -33,6 +33,11 @@ export function openedUplinksOf(paths: Pick<AttachmentPaths, 'stateDir'>): strin
   return join(paths.stateDir, 'opened-uplinks.json');
 }
 
+/** See CableFile. */
+export function cablesOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'pulled-cables.json');
+}
+
 /** The last known wishes of the cluster; see CheckpointFile. */
 export function checkpointOf({
   stateDir,
@@ -44,6 +49,11 @@ export function checkpointOf({
 /** The private half of the key that pre-shared keys are sealed to. */
 export function sealingKeyOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'sealing-key');
+}
+
+/** See GoneCounts. */
+export function goneCountsOf(paths: Pick<AttachmentPaths, 'runDir'>): string {
+  return join(paths.runDir, 'gone-counts.json');
 }
 
 /** Held for the moments in which records, taps or pins are made or removed, by the agent and by `vmnetctl run`. */

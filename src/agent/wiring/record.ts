@@ -5,11 +5,12 @@ import { z } from 'zod';
 import { VmnError } from '../../lib/errors.ts';
 import { syncFolder, writeFileAtomically } from '../host/atomic-file.ts';
 import { errnoOf } from '../host/errno.ts';
+import { isCardKey } from './card-key.ts';
 import { isTapName } from './identity.ts';
 
 /**
  * What must be remembered of an attachment beyond the kernel's life: above all the address its guest was given, which
- * may never move to another VM by accident. One file per tap, replaced as a whole. A checksum tells a damaged file
+ * may never move to another VM by accident. One file per tap of ours, and one per card on a tap of others; replaced as a whole. A checksum tells a damaged file
  * from a valid one; a damaged file is an error and never a reason to allocate anew.
  */
 
@@ -23,12 +24,16 @@ const violationsSchema = z.strictObject({
   quarantinedAt: z.string().nullable(),
   /** The VM is to be ended, and was not yet. */
   toEnd: z.boolean(),
+  /** The process that is it, noted before anything is done to it; see attachment/ending.ts. */
+  holder: claimSchema.optional(),
 });
 
 const recordSchema = z.strictObject({
   version: z.literal(1),
+  /** Its name; of a card on a tap of others the id that it was found by. */
   vm: z.string().min(1),
-  tap: z.string().refine(isTapName),
+  /** What the record goes by: the tap that we made, or the key of a card on a tap of others. */
+  tap: z.string().refine(isRecordName),
   guestMac: z.string(),
   guestAddress: z.ipv4(),
   /** `namespace/name` of the VMNetwork that gave the policy last in force; null when none ever did. */
@@ -52,12 +57,16 @@ export type RecordState =
   | { readonly state: 'unreadable'; readonly error: VmnError };
 
 export interface RecordStore {
-  /** All records by tap name. Throws VMN_STATE_UNREADABLE when the folder itself cannot be read. */
+  /** All records by what they go by. Throws VMN_STATE_UNREADABLE when the folder itself cannot be read. */
   list(): Map<string, RecordState>;
   read(tap: string): RecordState;
   write(record: AttachmentRecord): void;
   /** Succeeds when there is none. */
   remove(tap: string): void;
+}
+
+function isRecordName(name: string): boolean {
+  return isTapName(name) || isCardKey(name);
 }
 
 const envelopeSchema = z.strictObject({ checksum: z.string(), record: z.unknown() });
@@ -92,7 +101,7 @@ export class RecordFolder implements RecordStore {
     const states = new Map<string, RecordState>();
     for (const name of this.#names()) {
       const tap = name.slice(0, -'.json'.length);
-      if (name.endsWith('.json') && isTapName(tap)) states.set(tap, this.read(tap));
+      if (name.endsWith('.json') && isRecordName(tap)) states.set(tap, this.read(tap));
     }
     return states;
   }

@@ -34,11 +34,11 @@ export async function readKernelStatus(
   );
 }
 
-/** Which uplinks are opened is the agent's to say; the rest of the table must be as we write it. Not readable: no. */
+/** Which uplinks are opened, and what is managed, is the agent's to say; the rest must be as we write it. Not readable: no. */
 async function isGuarded(nft: Nft, pool: string): Promise<boolean> {
   try {
     const found = await readGuard(nft);
-    return found !== null && isGuardInForce(found, { pool, openedUplinks: found.openedUplinks });
+    return found !== null && isGuardInForce(found, { ...found, pool });
   } catch (error) {
     if (isVmnError(error)) return false;
     throw error;

@@ -48,6 +48,7 @@ function isAboutIdentity({ action, reason }: Verdict, way: Direction): boolean {
   if (action !== 'drop') return false;
   switch (reason) {
     case 'Protocol':
+    case 'IcmpToEndpoint':
     case 'UdpLength':
     case 'DestinationPort':
     case 'PreviousEndpointExpired':

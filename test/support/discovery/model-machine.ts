@@ -102,6 +102,7 @@ export class ModelMachine implements Machine {
       alias,
       up: true,
       carrier: false,
+      master: 0,
       mtu: 1500,
       kind: 'tun',
     };

@@ -108,3 +108,13 @@ function tryToConnect(path: string): Promise<Socket | null> {
     socket.on('error', () => resolve(null));
   });
 }
+
+/** Options for a card on this tap whose frames come from a UDP port of the loopback: what is sent there goes out of the tap. */
+export function tapFedFromPort(tap: string, port: number): string[] {
+  return [
+    ...['-netdev', `tap,id=t,ifname=${tap},script=no,downscript=no`],
+    ...['-netdev', 'hubport,id=h0,hubid=0,netdev=t'],
+    ...['-netdev', `socket,id=s,udp=127.0.0.1:9,localaddr=127.0.0.1:${port}`],
+    ...['-netdev', 'hubport,id=h1,hubid=0,netdev=s'],
+  ];
+}

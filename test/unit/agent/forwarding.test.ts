@@ -66,6 +66,7 @@ describe('the forwarding of uplinks', () => {
       nft,
       uplinks: modelUplinks(kernel),
       pool: PATHS.pool,
+      managed: { patterns: [], links: [] },
       onChange: (what: string, on: string) => seen.push(`${what} ${on}`),
     };
     return { kernel, nft, ports, seen };
@@ -85,10 +86,10 @@ describe('the forwarding of uplinks', () => {
     await removeHostWiring(ports);
     expect(nft.table).toBeNull();
     expect(seen).toEqual([
-      'guard made table inet vmnetwork',
+      'guard made nftables table vmnetwork',
       'forwarding on eth0',
       'forwarding off eth0',
-      'guard removed table inet vmnetwork',
+      'guard removed nftables table vmnetwork',
     ]);
   });
 

@@ -43,32 +43,34 @@ describe('the nft program', () => {
   }
 
   test('missing is said so', async () => {
-    await expect(nftProgram(join(dir, 'none')).listTable('t')).rejects.toMatchObject({
+    await expect(nftProgram(join(dir, 'none')).listTable('t', 'inet')).rejects.toMatchObject({
       code: 'VMN_NFT_MISSING',
     });
   });
 
   test('a table that does not exist is no error', async () => {
-    expect(await fake('echo "Error: No such file or directory" >&2; exit 1').listTable('t')).toBeNull();
+    expect(
+      await fake('echo "Error: No such file or directory" >&2; exit 1').listTable('t', 'inet'),
+    ).toBeNull();
   });
 
   test('any other refusal is an error with its first line', async () => {
     const nft = fake('printf "\\nError: Operation not permitted\\nmore\\n" >&2; exit 1');
-    await expect(nft.listTable('t')).rejects.toMatchObject({ code: 'VMN_NFT_FAILED' });
-    await expect(nft.listTable('t')).rejects.toThrow(/Operation not permitted$/);
+    await expect(nft.listTable('t', 'inet')).rejects.toMatchObject({ code: 'VMN_NFT_FAILED' });
+    await expect(nft.listTable('t', 'inet')).rejects.toThrow(/Operation not permitted$/);
     await expect(nft.apply([])).rejects.toMatchObject({ code: 'VMN_NFT_FAILED' });
   });
 
   test('an answer that is no JSON is an error', async () => {
-    await expect(fake('echo table').listTable('t')).rejects.toMatchObject({ code: 'VMN_NFT_FAILED' });
+    await expect(fake('echo table').listTable('t', 'inet')).rejects.toMatchObject({ code: 'VMN_NFT_FAILED' });
   });
 
-  test('commands go in as one JSON argument', async () => {
+  test('commands go in as one JSON document, in arguments that nft joins', async () => {
     const seen = join(dir, 'seen');
     await fake(`printf '%s|' "$@" > ${seen}`).apply([{ add: { table: { family: 'inet', name: 'a b' } } }]);
     expect(existsSync(seen)).toBe(true);
     expect(await fake(`cat ${seen} >&2; exit 1`).apply([]).catch(String)).toContain(
-      '-j|{"nftables":[{"add":{"table":{"family":"inet","name":"a b"}}}]}|',
+      '-j|{"nftables":[|{"add":{"table":{"family":"inet","name":"a b"}}}|]}|',
     );
   });
 });

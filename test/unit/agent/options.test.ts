@@ -15,6 +15,22 @@ describe('the command line of vmnet-agent', () => {
       nodeName: 'Node-1',
       logLevel: 'info',
       resyncSeconds: 30,
+      managedInterfaces: [],
+    });
+  });
+
+  test('takes patterns of taps that others make', () => {
+    expect(parse('--manifests', '/m', '--managed-interfaces', 'vnet*,tap7,vnet1')).toMatchObject({
+      managedInterfaces: ['tap7', 'vnet*'],
+    });
+  });
+
+  test('serves health and metrics where it is told to', () => {
+    expect(parse('--manifests', '/m', '--health-address', '127.0.0.1:9100')).toMatchObject({
+      healthAddress: { host: '127.0.0.1', port: 9100 },
+    });
+    expect(parse('--manifests', '/m', '--health-address', ':9100')).toMatchObject({
+      healthAddress: { host: '::', port: 9100 },
     });
   });
 
@@ -45,6 +61,9 @@ describe('the command line of vmnet-agent', () => {
     [['--manifests', '/m', '--resync-seconds', 'soon']],
     [['--manifests', '/m', '--resync-seconds', '0']],
     [['--manifests', '/m', '--log-level', 'loud']],
+    [['--manifests', '/m', '--health-address', 'localhost:9100']],
+    [['--manifests', '/m', '--managed-interfaces', '*']],
+    [['--manifests', '/m', '--managed-interfaces', 'eth*']],
     [['--manifests', '/m', '--surprise']],
     [['--manifests', '/m', 'extra']],
     [['--manifests', '/m', '--kubeconfig', '/k']],

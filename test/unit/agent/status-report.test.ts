@@ -48,6 +48,7 @@ describe('the status', () => {
     expect(status.attachments).toEqual([
       {
         vm: 'vm-a',
+        pins: identityOf('vm-a').tap,
         network: 't/vm-a',
         tap: identityOf('vm-a').tap,
         ifindex,

@@ -36,16 +36,22 @@ describe('the status socket', () => {
   let dir: string;
   let socketPath: string;
   let status: AgentStatus | null;
-  let healthy: boolean;
+  let wrong: string | null;
   let server: StatusServer;
   const events = new DropEventFeed();
   const open = (): Promise<StatusServer> =>
-    StatusServer.listen({ socketPath, events, status: () => status, healthy: () => healthy });
+    StatusServer.listen({
+      socketPath,
+      events,
+      status: () => status,
+      ailment: () => wrong,
+      unready: () => wrong,
+    });
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'vmn-server-'));
     socketPath = join(dir, 'run', 'agent.sock');
     status = STATUS;
-    healthy = true;
+    wrong = null;
     server = await open();
   });
   afterEach(async () => {
@@ -67,16 +73,16 @@ describe('the status socket', () => {
   test('gives the status as JSON, and says when there is none yet', async () => {
     const answer = await ask('/v1/status');
     expect([answer.code, JSON.parse(answer.body)]).toEqual([200, STATUS]);
-    expect((await ask('/readyz')).code).toBe(200);
     status = null;
     expect((await ask('/v1/status')).code).toBe(503);
-    expect((await ask('/readyz')).code).toBe(503);
   });
 
   test('tells health, refuses what it does not know', async () => {
     expect((await ask('/healthz')).code).toBe(200);
-    healthy = false;
-    expect((await ask('/healthz')).code).toBe(503);
+    expect((await ask('/readyz')).code).toBe(200);
+    wrong = 'pass: the first one has not ended';
+    expect(await ask('/healthz')).toEqual({ code: 503, body: `${wrong}\n` });
+    expect(await ask('/readyz')).toEqual({ code: 503, body: `${wrong}\n` });
     expect((await ask('/v2')).code).toBe(404);
     expect((await ask('/v1/status', 'POST')).code).toBe(405);
     expect((await ask('//')).code).toBe(404);
@@ -127,7 +133,7 @@ describe('the status socket', () => {
   });
 
   test('a path that is too long for a socket is an error that says so', async () => {
-    const options = { events, status: () => null, healthy: () => true };
+    const options = { events, status: () => null, ailment: () => null, unready: () => null };
     const long = join(dir, 'x'.repeat(120), 'agent.sock');
     await expect(StatusServer.listen({ ...options, socketPath: long })).rejects.toMatchObject({
       remedy: expect.stringContaining('107 bytes'),

@@ -32,6 +32,21 @@ describe('the violations that status shows', () => {
   });
 });
 
+test('a scan crowds out itself, and no single kind of another reason', () => {
+  const log = new ViolationLog();
+  log.note({ ...event('as somebody else', 'at 0'), reason: 'SourceMac' });
+  for (let place = 1; place <= 50; place += 1) {
+    if (place === 20) log.note({ ...event('TCP', 'at 20'), reason: 'Protocol' });
+    log.note(event(`to ${place}`, `at ${place}`));
+  }
+  const kinds = log.of('vm-a').map(({ summary }) => summary);
+  expect(kinds).toEqual([
+    'as somebody else',
+    'TCP',
+    ...[45, 46, 47, 48, 49, 50].map((place) => `to ${place}`),
+  ]);
+});
+
 describe('the time to detection', () => {
   // Mean 1/p; with certainty 95 % after ln 0.05 / ln (1 - p).
   test.each([

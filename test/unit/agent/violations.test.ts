@@ -10,6 +10,8 @@ import type { SpecInput } from './support/model-host.ts';
 
 const NOW = '2026-01-31T12:00:00.000Z';
 const A = identityOf('vm-a').tap;
+/** Who it is is noted, it is ended, and that is noted. */
+const ENDED = ['note-violations', 'end-vm', 'note-violations'];
 const recorded = (answered: number, over: Partial<RecordedViolations> = {}): RecordedViolations => ({
   answered,
   quarantinedAt: null,
@@ -219,8 +221,9 @@ describe('[FS-4] an agent whose VM reached its threshold', () => {
       hold(holder);
       violate(host, 'vm-a');
       expect((await pass(TERMINATE)).verified).toBe(true);
-      expect(kinds()).toEqual(['write-policy', 'note-violations', 'end-vm']);
-      expect([inForce(), host.kernel.holders.has(A), noted()?.toEnd]).toEqual(['quarantined', false, false]);
+      expect(kinds()).toEqual(['write-policy', 'note-violations', ...ENDED]);
+      expect([inForce(), host.kernel.holders.has(A)]).toEqual(['quarantined', false]);
+      expect(noted()).toEqual(recorded(1, { quarantinedAt: expect.any(String) as unknown as string }));
       // Started anew it stays closed, and is not ended again.
       hold({ pid: 78, startTicks: '1' });
       await pass(TERMINATE);
@@ -254,18 +257,114 @@ describe('[FS-4] an agent whose VM reached its threshold', () => {
       expect((await pass(TERMINATE)).verified).toBe(true);
     });
 
-    test('a kill that is refused is tried again', async () => {
+    test('while it is being ended passes have nothing to do, and the record says who it is', async () => {
+      host.endings.slow = true;
       hold(holder);
       violate(host, 'vm-a');
-      const endProcess = host.kernel.endProcess.bind(host.kernel);
-      host.kernel.endProcess = () => {
-        throw new VmnError('VMN_CAPABILITY', { attempted: 'end the VM' });
+      expect((await pass(TERMINATE)).verified).toBe(true);
+      expect((await pass(TERMINATE)).verified).toBe(true);
+      expect(kinds()).toEqual(['write-policy', 'note-violations', 'note-violations', 'end-vm']);
+      expect(noted()).toMatchObject({ toEnd: true, holder });
+      host.endings.finish();
+      expect((await pass(TERMINATE)).verified).toBe(true);
+      expect([kinds(), noted()?.toEnd, host.endings.begun]).toEqual([['note-violations'], false, [holder]]);
+    });
+
+    test('an agent that dies meanwhile begins again with the same process', async () => {
+      host.endings.slow = true;
+      hold(holder);
+      violate(host, 'vm-a');
+      await pass(TERMINATE);
+      host.restart();
+      await pass(TERMINATE);
+      expect(host.endings.begun).toEqual([holder, holder]);
+      expect(noted()).toMatchObject({ toEnd: true, holder });
+    });
+
+    test.each([
+      ['while no agent ran', () => host.restart()],
+      ['before a pass saw the end', () => undefined],
+    ])('a VM that was started anew %s is quarantined and not ended', async (_when, between) => {
+      host.endings.slow = true;
+      hold(holder);
+      violate(host, 'vm-a');
+      await pass(TERMINATE);
+      host.endings.finish();
+      between();
+      // Also one of the same pid.
+      hold({ pid: 77, startTicks: '99999' });
+      expect((await pass(TERMINATE)).verified).toBe(true);
+      expect([inForce(), noted()?.toEnd, noted()?.holder]).toEqual(['quarantined', false, undefined]);
+      expect([host.endings.begun.length, host.kernel.holders.has(A)]).toEqual([1, true]);
+    });
+
+    test('it has ended, but somebody who cannot be seen holds its tap: that is said', async () => {
+      host.endings.slow = true;
+      hold(holder);
+      violate(host, 'vm-a');
+      await pass(TERMINATE);
+      host.endings.finish();
+      const link = host.kernel.byName(A);
+      if (link !== undefined) link.heldByQemu = true;
+      expect((await pass(TERMINATE)).error).toMatchObject({
+        code: 'VMN_TAP_IN_USE',
+        message: expect.stringContaining('cannot be seen'),
+      });
+      expect([inForce(), noted()?.toEnd]).toEqual(['quarantined', true]);
+    });
+
+    test('a death at any step ends in "again" or "done", never in "forgotten", and ends no VM that was started anew', async () => {
+      const dies = async (step: number): Promise<boolean> => {
+        host.kernel.crashIn(step);
+        await pass(TERMINATE).catch((error: unknown) => {
+          if (!host.kernel.dead) throw error;
+        });
+        const { dead } = host.kernel;
+        host.restart();
+        return dead;
       };
+      let [again, done] = [0, 0];
+      for (let step = 1; ; step += 1) {
+        host = new ModelHost();
+        await pass(TERMINATE);
+        hold(holder);
+        violate(host, 'vm-a');
+        if (!(await dies(step))) break;
+        const gone = !host.kernel.holders.has(A);
+        if (gone) hold({ pid: 78, startTicks: '5678' });
+        expect((await pass(TERMINATE)).verified).toBe(true);
+        expect(new Set(host.endings.begun.map(({ pid }) => pid))).toEqual(new Set([holder.pid]));
+        expect([inForce(), noted()?.toEnd, noted()?.holder]).toEqual(['quarantined', false, undefined]);
+        expect(host.kernel.holders.get(A)).toEqual(gone ? [{ pid: 78, startTicks: '5678' }] : undefined);
+        if (gone) done += 1;
+        else again += 1;
+      }
+      expect([again > 5, done > 2]).toEqual([true, true]);
+    });
+
+    test('an end that fails is told, and tried again', async () => {
+      hold(holder);
+      violate(host, 'vm-a');
+      host.endings.failure = new VmnError('VMN_CAPABILITY', { attempted: 'end the VM' });
       expect((await pass(TERMINATE)).error?.code).toBe('VMN_CAPABILITY');
-      host.kernel.endProcess = endProcess;
+      expect([inForce(), host.kernel.holders.has(A)]).toEqual(['quarantined', true]);
+      host.endings.failure = null;
       host.advance(1000);
       expect((await pass(TERMINATE)).verified).toBe(true);
       expect(host.kernel.holders.has(A)).toBe(false);
+    });
+
+    test('whom to end is noted before anything is done to it', async () => {
+      hold(holder);
+      violate(host, 'vm-a');
+      const write = host.records.write.bind(host.records);
+      host.records.write = (record) => {
+        if (record.violations?.holder !== undefined)
+          throw new VmnError('VMN_STATE_UNREADABLE', { attempted: 'write the record' });
+        write(record);
+      };
+      expect((await pass(TERMINATE)).error?.code).toBe('VMN_STATE_UNREADABLE');
+      expect(host.endings.begun).toEqual([]);
     });
   });
 });

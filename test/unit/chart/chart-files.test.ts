@@ -57,7 +57,7 @@ describe('values', () => {
   test('unknown keys are refused at every level that is ours', () => {
     const open = objectsOf(schema).filter(([path, { additionalProperties }]) => {
       const isForeign =
-        /^(global|controller\.(resources|nodeSelector|podAnnotations|podLabels)|defaultClass\.spec)$/.test(
+        /^(global|(controller|agent)\.(resources|nodeSelector|podAnnotations|podLabels)|defaultClass\.spec)$/.test(
           path,
         );
       return !isForeign && additionalProperties !== false;

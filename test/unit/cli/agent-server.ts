@@ -54,6 +54,7 @@ export function attachment(change: Partial<AttachmentStatus> = {}): AttachmentSt
     vm: 'rental-7f3a',
     network: 'tenant-a/rental-7f3a',
     tap: 'vmn-0123456789',
+    pins: 'vmn-0123456789',
     ifindex: 7,
     mac: '02:76:11:22:33:44',
     guestAddress: '100.64.0.5',

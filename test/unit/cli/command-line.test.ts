@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import { root } from '../../support/requirement.ts';
 import { requires } from '../../support/skip.ts';
+import type { Check } from '../../../src/cli/doctor/check.ts';
 import { handshake, pcap } from './frame-builder.ts';
 import { invoke } from './invoke.ts';
 import { manifest } from './manifest-text.ts';
@@ -19,7 +20,21 @@ describe('usage errors exit with 2 and touch nothing', () => {
     ['an unknown format', ['status', '-o', 'yaml'], 'json, table'],
     ['an argument too many', ['version', 'x'], 'too many arguments'],
     ['a missing argument', ['validate'], "missing required argument 'file'"],
-    ['a missing option', ['explain', '--frame', '00'], "required option '--policy <file>'"],
+    ['explain by nothing', ['explain', '--frame', '00'], 'there is no policy to judge by'],
+    [
+      'explain by two',
+      ['explain', '--frame', '00', '--policy', 'x', '--live', 'y'],
+      'both --policy and --live are given',
+    ],
+    [
+      'explain by the kernel, and more',
+      ['explain', '--frame', '00', '--live', 'y', '--guest-mac', 'z'],
+      '--guest-mac has no meaning with --live',
+    ],
+    ['an interval too short', ['top', '--interval', '0'], 'Give seconds from 0.1 to 3600'],
+    ['intervals that are none', ['top', '-n', '0'], 'Give a whole number from 1 on'],
+    ['once and several times', ['top', '--once', '-n', '2'], "option '--once' cannot be used with"],
+    ['two VMs', ['flows', 'a', 'b'], 'too many arguments'],
     ['a bad pool', ['status', '--pool', '100.64.0.0/33'], 'Give a network such as'],
     ['a bad wait', ['run', '-f', 'x', '--wait-enforced', '-1', '--', 'q'], 'Give seconds from 0 to 600'],
     ['run without QEMU', ['run', '-f', 'x'], "missing required argument 'command'"],
@@ -50,6 +65,8 @@ test.each([
   [['run']],
   [['status']],
   [['drops']],
+  [['flows']],
+  [['top']],
   [['explain']],
   [['validate']],
   [['doctor']],
@@ -83,16 +100,17 @@ test('version', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ vmnetctl: '0.1.0', node: process.version });
 });
 
-test('doctor says what is there, and for what is missing what to do', async () => {
+test('doctor says what is there, what for, and for what is missing what to do', async () => {
   const { code, stdout } = await invoke(['doctor', '-o', 'json']);
-  const answer = JSON.parse(stdout) as {
-    ok: boolean;
-    findings: Record<string, { ok: boolean; remedy: string }>;
-  };
-  expect(Object.keys(answer.findings)).toContain('hook');
-  for (const finding of Object.values(answer.findings)) expect(finding.remedy === '').toBe(finding.ok);
+  const answer = JSON.parse(stdout) as { ok: boolean; findings: Record<string, Omit<Check, 'name'>> };
+  expect(Object.keys(answer.findings)).toEqual(expect.arrayContaining(['hook', 'CAP_BPF', 'bpffs', 'guard']));
+  for (const { purpose, needed, found, remedy } of Object.values(answer.findings)) {
+    expect(purpose).not.toBe('');
+    if (found === 'yes') expect(remedy).toBe('');
+    else if (needed) expect(remedy).not.toBe('');
+  }
   expect(code).toBe(answer.ok ? 0 : 3);
-  expect((await invoke(['doctor'])).stdout).toMatch(/^NEEDED +FOUND +DETAIL/);
+  expect((await invoke(['doctor'])).stdout).toMatch(/^WHAT +FOR +NEEDED +FOUND +DETAIL +REMEDY\n/);
 });
 
 describe('run refuses before anything is made', () => {
@@ -133,7 +151,7 @@ describe('run refuses before anything is made', () => {
     expect(outcome.stderr).toContain('[VMN_NOT_ROOT]');
   });
 
-  for (const command of ['drops', 'status']) {
+  for (const command of ['drops', 'status', 'flows', 'top']) {
     asRoot.test(`${command} needs root to read the kernel, too`, async () => {
       const outcome = await vmnetctl([command, '--run-dir', '/nonexistent'], { uid: NOBODY });
       expect(outcome).toMatchObject({ code: 3, stdout: '' });

@@ -16,6 +16,7 @@ const link: Link = {
   up: true,
   carrier: true,
   mtu: 1500,
+  master: 0,
   kind: 'tun',
 };
 

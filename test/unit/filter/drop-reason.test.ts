@@ -142,6 +142,7 @@ describe('reasons', () => {
       '47 PacketTooBig',
       '48 BitRate',
       '49 PacketRate',
+      '50 IcmpToEndpoint',
     ]);
   });
 
@@ -166,7 +167,7 @@ describe('reasons', () => {
   });
 
   test('violations are the drops that reason.h does not call harmless', () => {
-    expect(harmlessSymbols()).toHaveLength(15);
+    expect(harmlessSymbols()).toHaveLength(16);
     const drops = headerRows().filter(({ number }) => isDrop(number));
     const violations = drops.filter(({ symbol }) => !harmlessSymbols().includes(symbol));
     expect(REASONS.filter(({ number }) => isViolation(number)).map(({ symbol }) => symbol)).toEqual(

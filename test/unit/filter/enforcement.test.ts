@@ -130,7 +130,7 @@ describe('Audit never overlooks who the guest is', () => {
     const [segment, message] = [6, 1].map((protocol) => fromGuest(CAST, { ip: { protocol } }));
     expect(at(segment ?? concat(), 50)).toMatchObject(passed('Protocol'));
     expect(at(segment ?? concat(), 40)).toMatchObject(dropped('Protocol'));
-    expect(at(message ?? concat(), 40)).toMatchObject(dropped('Protocol'));
+    expect(at(message ?? concat(), 40)).toMatchObject(dropped('IcmpToEndpoint'));
   });
 
   test('nor a policy that says that nothing passes', () => {

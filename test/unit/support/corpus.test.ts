@@ -178,7 +178,7 @@ describe('the corpus', () => {
 
   test('[EB-2] has a case for every reason in every direction where one frame can reach it', () => {
     const needsMoreFrames = ['AllowedFlow', 'BitRate', 'PacketRate'];
-    const onlyFromVm = ['ArpMalformed', 'ArpSpoofed', 'ArpNotGateway'];
+    const onlyFromVm = ['ArpMalformed', 'ArpSpoofed', 'ArpNotGateway', 'IcmpToEndpoint'];
     const onlyToVm = ['ArpFromHost'];
     const missing = [...REASONS.keys()]
       .filter((reason) => !needsMoreFrames.includes(reason))

@@ -6,12 +6,12 @@ import type { QmpClient } from './client.ts';
  */
 
 /** Pulls or plugs the cable of a card or a backend, by its id. */
-export async function setLink(client: QmpClient, id: string, up: boolean): Promise<void> {
+export async function setLink(client: Pick<QmpClient, 'execute'>, id: string, up: boolean): Promise<void> {
   await client.execute('set_link', { name: id, up });
 }
 
 /** Ends QEMU at once, as pulling the plug would. That it has ended is to be seen by its process, not by the answer. */
-export async function quit(client: QmpClient): Promise<void> {
+export async function quit(client: Pick<QmpClient, 'execute'>): Promise<void> {
   await client.execute('quit');
 }
 

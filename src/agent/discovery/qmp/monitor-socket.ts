@@ -17,8 +17,12 @@ import { QmpClient, QmpError, type QmpLimits } from './client.ts';
 /** sun_path of sockaddr_un, with the zero at its end. */
 const LONGEST_PATH = 107;
 
-/** A session, or why there is none. */
-export type Monitor = { readonly client: QmpClient } | { readonly unavailable: string };
+/** A session, or why there is none. `busy`: somebody else is there, and may leave. */
+export type Monitor =
+  | { readonly client: Pick<QmpClient, 'execute' | 'close'> }
+  | { readonly unavailable: string; readonly busy: boolean };
+
+const IN_USE = 'its QMP socket is in use';
 
 /** A session on the first of the paths that is free. The caller closes it, soon. Never rejects. */
 export async function openMonitor(
@@ -50,13 +54,13 @@ export async function openMonitor(
       unavailable = `its QMP socket does not speak QMP (${error.message})`;
     }
   }
-  return { unavailable };
+  return { unavailable, busy: unavailable === IN_USE };
 }
 
 function objectionTo(sockets: readonly UnixSocket[]): string | null {
   if (!sockets.some(({ listening }) => listening))
     return 'it does not listen at the QMP socket that it names';
-  return sockets.every(({ listening }) => listening) ? null : 'its QMP socket is in use';
+  return sockets.every(({ listening }) => listening) ? null : IN_USE;
 }
 
 /** Sockets of the process at this path; none when it has ended or may not be looked into. */

@@ -1,5 +1,6 @@
 import type { Problem } from '../../../api/manifest.ts';
 import type { KubeClient } from '../../../kube/client.ts';
+import type { EventRecorder } from '../../../kube/events/recorder.ts';
 import { informer } from '../../../kube/reflector/informer.ts';
 import type { Informer } from '../../../kube/reflector/informer.ts';
 import { keyOf } from '../../../kube/resource.ts';
@@ -38,12 +39,14 @@ export interface ClusterSourcePorts extends SourcePorts {
   readonly isBpffs: () => boolean;
   /** What the filter of a tap counted; null: it cannot be read. */
   readonly counters: (tap: string) => PacketCounts | null;
+  readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** A server that answers at once is no problem worth a line in the log. */
 const PATIENCE_MS = 5_000;
+const FLUSH_MS = 1_000;
 
 /** The attachments of this node, and everything that is told to the cluster about them and about this host. */
 export class ClusterSource implements IntentSource {
@@ -126,6 +129,16 @@ export class ClusterSource implements IntentSource {
     this.#keeper.close();
     this.#life.abort();
     await this.#work.catch(() => undefined);
+    await this.#flush();
+  }
+
+  /** Events are worth no longer a wait. */
+  async #flush(): Promise<void> {
+    const { clock, recorder } = this.#ports;
+    const limit = new AbortController();
+    const timer = clock.setTimer(FLUSH_MS, () => limit.abort());
+    await recorder.flush(limit.signal);
+    timer.cancel();
   }
 
   #problems(): Problem[] {

@@ -1,6 +1,6 @@
 import type { Problem } from '../../../api/manifest.ts';
 import type { AttachmentIntent, NetworkPlan, PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
-import type { DeclaredNetwork, Wanted } from '../wanted.ts';
+import type { CardIntent, DeclaredNetwork, Wanted } from '../wanted.ts';
 import type { JudgedAttachment } from './judge.ts';
 
 /**
@@ -14,7 +14,18 @@ export function clusterWanted(
   complete: boolean,
   problems: readonly Problem[],
 ): Wanted {
-  return { attachments: intents(judged), networks: declaredNetworks(judged), complete, problems };
+  const networks = declaredNetworks(judged);
+  return { attachments: intents(judged), cards: cardIntents(judged), networks, complete, problems };
+}
+
+/** One for each attachment of a card that is not on a tap of ours; where two are for one card, each is refused already. */
+function cardIntents(judged: readonly JudgedAttachment[]): CardIntent[] {
+  return judged.flatMap(({ attachment, place, network, intent, refusal }) => {
+    if (place.at === 'tap' || attachment.card === null) return [];
+    return [
+      { ...attachment.card, intent, network, reason: refusal?.message ?? 'it cannot be enforced here' },
+    ];
+  });
 }
 
 /** One for each VM; where several attachments are for it, all of them are refused. */

@@ -17,8 +17,8 @@ export interface HostPolicyInput {
   readonly network: string;
   readonly policy: ResolvedPolicy;
   readonly networkClass: WishedClass | undefined;
-  /** Of the guest on this host. */
-  readonly guestAddress: string;
+  /** Of the guest on this host; null: it gets one when it is programmed. */
+  readonly guestAddress: string | null;
   /** When the grace of `policy.previousEndpoint` ends, CLOCK_MONOTONIC; null without one. */
   readonly untilNs: bigint | null;
 }
@@ -93,7 +93,8 @@ function unsupported({ policy, guestAddress }: HostPolicyInput, intent: PolicyIn
     return `spec.policy.gatewayAddress and gatewayMac other than ${GATEWAY_ADDRESS} and ${GATEWAY_MAC} are not available in this version`;
   }
   if (policy.guestAddress !== undefined && policy.guestAddress !== guestAddress) {
-    return `spec.policy.guestAddress ${policy.guestAddress} is not the address that this host gave the guest, ${guestAddress}`;
+    const given = guestAddress ?? 'which is none yet';
+    return `spec.policy.guestAddress ${policy.guestAddress} is not the address that this host gave the guest, ${given}`;
   }
   const high = LIMIT_FIELDS.find((field) => (intent?.limits[field] ?? 0) > HIGHEST_LIMITS[field]);
   return high === undefined ? null : `spec.policy.limits.${high} is more than the filter can count`;

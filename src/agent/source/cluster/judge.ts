@@ -1,6 +1,7 @@
 import type { ResolvedPolicy } from '../../../api/v1alpha1/index.ts';
 import type { PolicyIntent } from '../../../controller/vmnetwork/plan.ts';
 import type { HostVm } from '../../discovery/directory.ts';
+import { cardKeyOf } from '../../wiring/card-key.ts';
 import { identityOf } from '../../wiring/identity.ts';
 import type { HostView } from '../wanted.ts';
 import { hostPolicy } from './host-policy.ts';
@@ -12,7 +13,12 @@ export type CardPlace =
   /** On a tap that we made. */
   | { readonly at: 'tap'; readonly tap: string; readonly guestAddress: string }
   /** On this host, and not on a tap of ours. */
-  | { readonly at: 'found'; readonly unsupported: string | null }
+  | {
+      readonly at: 'found';
+      readonly unsupported: string | null;
+      /** Null: the guest has none yet. */
+      readonly guestAddress: string | null;
+    }
   /** Not on this host. */
   | { readonly at: 'nowhere' }
   /** There is a tap of that name whose record cannot be read, or the records could not be listed. */
@@ -57,7 +63,7 @@ export function judgeAttachments(input: JudgeInput): JudgedAttachment[] {
     const judged = { attachment, place, network };
     const refused = refusalOf(attachment, rivals);
     if (refused !== null) return { ...judged, intent: null, refusal: refused };
-    if (place.at !== 'tap' || attachment.spec === null || network === null) {
+    if (!isReachable(place) || attachment.spec === null || network === null) {
       return { ...judged, intent: null, refusal: null };
     }
     const { policy } = attachment.spec;
@@ -95,8 +101,16 @@ function placeOf({ card }: WishedAttachment, { host, vms }: JudgeInput): CardPla
   const found = vms
     .find(({ reported }) => reported.id === card.vmId)
     ?.cards.find(({ mac }) => mac === card.mac);
-  if (found !== undefined) return { at: 'found', unsupported: found.unsupported };
+  if (found !== undefined) {
+    const guestAddress = host.cards.get(cardKeyOf(card))?.guestAddress ?? null;
+    const closed = host.closedSites.get(found.link?.netns ?? '') ?? null;
+    return { at: 'found', unsupported: found.unsupported ?? closed, guestAddress };
+  }
   return own === null || !host.complete ? { at: 'unknown' } : { at: 'nowhere' };
+}
+
+function isReachable(place: CardPlace): place is CardPlace & { guestAddress: string | null } {
+  return place.at === 'tap' || (place.at === 'found' && place.unsupported === null);
 }
 
 function cardKey({ card }: WishedAttachment): string | null {

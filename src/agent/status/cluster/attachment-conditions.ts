@@ -84,13 +84,15 @@ function readBack({ intent }: JudgedAttachment, { result, seen }: CardOutcome): 
 
 /** Its VM reaches nothing more: deny-all was read back in this pass, or there is nothing that could be denied. */
 function released({ place }: JudgedAttachment, outcome: CardOutcome | null): Said {
-  if (place.at === 'nowhere') {
+  // A policy that was made for the card may be in force yet where it was.
+  if (place.at === 'nowhere' && outcome === null) {
     return { status: 'True', reason: 'Gone', message: 'the network card is not on this host' };
   }
   if (outcome !== null && isClosed(outcome.result)) {
     return { status: 'True', reason: 'Denied', message: 'nothing passes: deny-all was read back' };
   }
-  const message = outcome?.seen.message ?? 'the network card is not on a tap of this agent';
+  const message =
+    outcome?.seen.message ?? 'the network card is not on an interface that this agent has closed';
   return { status: 'False', reason: 'Pending', message };
 }
 
@@ -112,7 +114,7 @@ function notHere({ place, attachment }: JudgedAttachment): Said | null {
       return pendingFor(`whether VM ${vmId} is on this host is not known: its record cannot be read`);
     case 'found':
       return place.unsupported === null
-        ? pendingFor('this version enforces only on taps that were made by vmnetctl run or by the agent')
+        ? null
         : { status: 'False', reason: 'UnsupportedBackend', message: place.unsupported };
   }
 }

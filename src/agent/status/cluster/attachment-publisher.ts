@@ -1,3 +1,4 @@
+import type { VmNetworkAttachmentStatus } from '../../../api/v1alpha1/index.ts';
 import { canonicalJson } from '../../../controller/vmnetwork/plan/canonical-json.ts';
 import { isConflict, isNotFound } from '../../../kube/api-error.ts';
 import type { KubeClient } from '../../../kube/client.ts';
@@ -22,6 +23,8 @@ export interface AttachmentPublisherPorts {
   /** What its filter counted, read from the kernel now; null: it cannot be read. */
   readonly counters: (key: string) => PacketCounts | null;
   readonly violations: (key: string) => readonly ViolationSeen[];
+  /** The API server took a status in the place of `before`. */
+  readonly written: (key: string, object: AttachmentObject, before: AttachmentObject['status']) => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random?: (() => number) | undefined;
@@ -107,15 +110,22 @@ export class AttachmentPublisher {
     const waitMs = COARSE_MS - (clock.monotonicMs() - (this.#wroteCoarseMs.get(uid) ?? -Infinity));
     if (change === 'coarse' && waitMs > 0) return { write: null, againMs: waitMs };
     const status = complete(0);
-    return { write: (signal) => this.#write(key, { ...base, status }, signal), againMs: COARSE_MS };
+    return { write: (signal) => this.#write(key, base, status, signal), againMs: COARSE_MS };
   }
 
-  async #write(key: string, object: AttachmentObject, signal: AbortSignal): Promise<void> {
-    const { client, clock } = this.#ports;
+  async #write(
+    key: string,
+    base: AttachmentObject,
+    status: VmNetworkAttachmentStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, clock, written } = this.#ports;
     try {
       const options = { fieldManager: FIELD_MANAGER, subresource: 'status', signal } as const;
-      this.#answers.set(key, await client.update(ATTACHMENTS, object, options));
-      this.#wroteCoarseMs.set(object.metadata.uid ?? '', clock.monotonicMs());
+      const answer = await client.update(ATTACHMENTS, { ...base, status }, options);
+      this.#answers.set(key, answer);
+      this.#wroteCoarseMs.set(base.metadata.uid ?? '', clock.monotonicMs());
+      written(key, answer, base.status);
     } catch (error) {
       if (isNotFound(error)) return;
       if (isConflict(error)) {

@@ -55,13 +55,23 @@ function cardReport(
   const link = outcome?.result.observed?.link ?? null;
   if (outcome === null || link === null) return {};
   const { seen } = outcome;
+  const { found } = outcome.result;
   return {
     engine: seen.engine,
-    interface: { name: link.name, ifindex: link.ifindex },
-    // A tap of ours is closed before anybody can open it.
-    exposureMilliseconds: 0,
+    interface: {
+      name: link.name,
+      ifindex: link.ifindex,
+      ...(found?.site == null ? {} : { netns: found.site }),
+    },
+    ...exposureOf(outcome),
     ...enforcedOf(judged, readBackOf(judged, outcome)),
   };
+}
+
+/** A tap of ours is closed before anybody can open it. Of one that was found closed this agent cannot tell. */
+function exposureOf({ result: { found } }: CardOutcome): Pick<AttachmentReport, 'exposureMilliseconds'> {
+  const exposureMilliseconds = found === undefined ? 0 : found.exposureMs;
+  return exposureMilliseconds === null ? {} : { exposureMilliseconds };
 }
 
 function enforcedOf({ attachment: { spec } }: JudgedAttachment, proof: CardOutcome | null) {

@@ -36,9 +36,11 @@ export function completeStatus(
   now: Date,
 ): VmNetworkAttachmentStatus {
   const counts = counters ?? before?.counters;
+  const exposure = report.exposureMilliseconds ?? exposureBefore(report, before);
   const foreign = (before?.conditions ?? []).filter(({ type }) => !OWN_TYPES.has(type));
   return {
     ...report,
+    ...(exposure === undefined ? {} : { exposureMilliseconds: exposure }),
     conditions: [
       ...stamped(conditions, before?.conditions ?? [], report.observedGeneration, now),
       ...foreign,
@@ -46,6 +48,16 @@ export function completeStatus(
     ...(counts === undefined ? {} : { counters: counts }),
     ...(lastViolations.length === 0 ? {} : { lastViolations: [...lastViolations] }),
   };
+}
+
+/** What an earlier run of the agent measured of the same interface. */
+function exposureBefore(
+  { interface: now }: Pick<AttachmentReport, 'interface'>,
+  before: VmNetworkAttachmentStatus | undefined,
+): number | undefined {
+  const was = before?.interface;
+  const isTheSame = was?.ifindex === now?.ifindex && was?.netns === now?.netns;
+  return now !== undefined && isTheSame ? before?.exposureMilliseconds : undefined;
 }
 
 /** `lastTransitionTime` moves only when a status does. */

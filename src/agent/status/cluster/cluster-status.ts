@@ -1,16 +1,21 @@
 import type { KubeClient } from '../../../kube/client.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { Logger } from '../../../lib/log.ts';
+import type { EventRecorder } from '../../../kube/events/recorder.ts';
 import type { FilterEvent } from '../../../native/filter-engine.ts';
 import type { PassResult } from '../../attachment/pass.ts';
 import type { VmDirectory } from '../../discovery/directory.ts';
 import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import type { AttachmentObject } from '../../source/cluster/kinds.ts';
+import { cardKeyOf } from '../../wiring/card-key.ts';
 import type { SealedKeys } from '../../source/cluster/sealed-keys.ts';
 import type { AgentStatus } from '../status.ts';
 import { AttachmentPublisher } from './attachment-publisher.ts';
 import { attachmentReport, unverifiedReport } from './attachment-report.ts';
 import type { AttachmentReport } from './attachment-report.ts';
+import { AttachmentEvents } from './events.ts';
+import { EndedVms } from './events-ended.ts';
+import type { CardFound } from './events-ended.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { NodePublisher } from './node-publisher.ts';
 import { nodeReport } from './node-report.ts';
@@ -27,6 +32,7 @@ export interface ClusterStatusPorts {
   readonly vms: VmDirectory;
   readonly sealedKeys: SealedKeys;
   readonly present: (key: string) => AttachmentObject | undefined;
+  readonly recorder: EventRecorder;
   readonly counters: (tap: string) => PacketCounts | null;
   /** See SourcePorts. */
   readonly overdueMs: () => number;
@@ -46,18 +52,24 @@ export class ClusterStatus {
   readonly #node: NodePublisher;
   readonly #heartbeat: Heartbeat;
   readonly #tuples = new ViolationTuples();
+  readonly #events: AttachmentEvents;
+  readonly #ended = new EndedVms();
+  /** Attachments whose specs ask for the quarantine. */
+  #killSwitches: ReadonlySet<string> = new Set();
   #reports: Reports = new Map();
-  /** Tap and VM of each attachment that has a card here. */
+  /** Pins and VM of each attachment that has a card here. */
   #cards: ReadonlyMap<string, { readonly tap: string; readonly vm: string }> = new Map();
   #problems: readonly string[] = [];
   #passed = false;
 
   constructor(ports: ClusterStatusPorts) {
     this.#ports = ports;
+    this.#events = new AttachmentEvents(ports.recorder);
     this.#attachments = new AttachmentPublisher({
       ...ports,
       counters: (key) => this.#ofCard(key, ({ tap }) => ports.counters(tap)),
       violations: (key) => this.#ofCard(key, ({ vm }) => this.#tuples.of(vm)) ?? [],
+      written: (key, object, before) => this.#events.written(object, before, this.#killSwitches.has(key)),
     });
     this.#node = new NodePublisher(ports);
     this.#heartbeat = new Heartbeat({ ...ports, ailment: () => this.#ailment() });
@@ -77,17 +89,28 @@ export class ClusterStatus {
   /** @param asked what the pass was asked for, judged */
   passed(asked: readonly JudgedAttachment[], status: AgentStatus, result: PassResult): void {
     const results = new Map(result.attachments.map((one) => [one.tap, one]));
-    const seen = new Map(status.attachments.map((one) => [one.tap, one]));
+    const seen = new Map(status.attachments.map((one) => [one.pins, one]));
+    const found = foundCards(result);
     const reports = new Map<string, { uid: string; report: AttachmentReport }>();
     const cards = new Map<string, { tap: string; vm: string }>();
+    const onHost = new Map<string, CardFound>();
     for (const judged of asked) {
       const { attachment, place } = judged;
-      const tap = place.at === 'tap' ? place.tap : '';
-      const found = { result: results.get(tap), seen: seen.get(tap) };
-      const outcome = found.result && found.seen ? { result: found.result, seen: found.seen } : null;
+      const tap = place.at === 'tap' ? place.tap : pinsOf(judged, found);
+      const [became, said] = [results.get(tap), seen.get(tap)];
+      const outcome = became && said ? { result: became, seen: said } : null;
       const report = attachmentReport(judged, outcome, this.#ports.sealedKeys.faultOf(attachment));
       reports.set(attachment.key, { uid: attachment.uid, report });
+      onHost.set(attachment.key, place.at === 'nowhere' ? 'gone' : (became ?? null));
       if (outcome !== null) cards.set(attachment.key, { tap, vm: outcome.seen.vm });
+    }
+    const quarantined = asked.filter(
+      ({ attachment }) => attachment.spec?.policy.desiredState === 'Quarantined',
+    );
+    this.#killSwitches = new Set(quarantined.map(({ attachment }) => attachment.key));
+    for (const key of this.#ended.passed(onHost)) {
+      const object = this.#ports.present(key);
+      if (object !== undefined) this.#events.terminated(object);
     }
     this.#reports = reports;
     this.#cards = cards;
@@ -140,3 +163,16 @@ export class ClusterStatus {
 }
 
 const NO_FEATURES = { btf: false, tcx: false, clsact: false, ringbuf: false, bpffs: false };
+
+/** Pins of the links of others, by the card that is on them; where none is bound, by the one whose policy is in force there. */
+function foundCards({ attachments }: PassResult): Map<string, string> {
+  const pins = new Map<string, string>();
+  for (const { found, tap } of attachments)
+    if (found?.inForceFor != null) pins.set(cardKeyOf(found.inForceFor), tap);
+  for (const { found, tap } of attachments) if (found?.card != null) pins.set(cardKeyOf(found.card), tap);
+  return pins;
+}
+
+function pinsOf({ attachment: { card } }: JudgedAttachment, found: ReadonlyMap<string, string>): string {
+  return card === null ? '' : (found.get(cardKeyOf(card)) ?? '');
+}

@@ -3,12 +3,10 @@ import { reasonName } from '../../../filter/drop-reason.ts';
 import type { FilterEvent } from '../../../native/filter-engine.ts';
 import { FrameView } from '../../../packet/summary/frame-view.ts';
 import { protocolName } from '../../../packet/summary/transport-summary.ts';
+import { keepKind } from '../kept-kinds.ts';
 
 /** As `lastViolations` of an attachment has it. */
 export type ViolationSeen = NonNullable<VmNetworkAttachmentStatus['lastViolations']>[number];
-
-/** The API's bound; a guest chooses how many kinds there are. */
-const KEPT = 8;
 
 /**
  * The latest distinct violations of each VM that the kernel told of. It tells the first of a kind and then one in ten seconds,
@@ -24,11 +22,7 @@ export class ViolationTuples {
     const tuple = tupleOf(event);
     const key = JSON.stringify(tuple);
     const packets = (tuples.get(key)?.packets ?? 0) + 1;
-    // Taken out first, so that the order is that of the last time.
-    tuples.delete(key);
-    tuples.set(key, { time, ...tuple, packets });
-    const [oldest] = tuples.keys();
-    if (tuples.size > KEPT && oldest !== undefined) tuples.delete(oldest);
+    keepKind(tuples, key, { time, ...tuple, packets }, ({ direction, reason }) => `${direction} ${reason}`);
   }
 
   /** Newest last. */
@@ -40,6 +34,17 @@ export class ViolationTuples {
   keepOnly(vms: ReadonlySet<string>): void {
     for (const vm of this.#byVm.keys()) if (!vms.has(vm)) this.#byVm.delete(vm);
   }
+}
+
+/** They differ at most in how often, and when last. */
+export function isSameTuple(a: ViolationSeen, b: ViolationSeen): boolean {
+  return (
+    a.direction === b.direction &&
+    a.reason === b.reason &&
+    a.protocol === b.protocol &&
+    a.address === b.address &&
+    a.port === b.port
+  );
 }
 
 type Tuple = Omit<ViolationSeen, 'time' | 'packets'>;

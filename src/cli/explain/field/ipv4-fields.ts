@@ -28,10 +28,14 @@ export const IPV4_FIELDS = {
   IpTtl: ({ view }) => field('ipv4.ttl', view.u8(TTL), 'at least 1'),
   PacketTooBig: ({ view, policy }) =>
     field('ipv4.totalLength', view.u16(TOTAL_LENGTH), `at most ${policy.maxPacketBytes}`),
-  Protocol: ({ view }) =>
-    field('ipv4.protocol', `${view.u8(PROTOCOL)} (${protocolName(view.u8(PROTOCOL))})`, '17 (UDP)'),
+  Protocol: ({ view }) => protocol(view),
+  IcmpToEndpoint: ({ view }) => protocol(view),
   UdpLength: ({ view }) => udpLength(view),
 } satisfies Record<string, FieldOf>;
+
+function protocol(view: FrameView): DecidingField {
+  return field('ipv4.protocol', `${view.u8(PROTOCOL)} (${protocolName(view.u8(PROTOCOL))})`, '17 (UDP)');
+}
 
 function headerBytes(view: FrameView): number {
   return 4 * (view.u8(HEADER) & 0xf);

@@ -1,3 +1,4 @@
+import type { Policy } from '../../../native/policy-abi.ts';
 import { escapeText } from '../../terminal/escape.ts';
 import type { ExplainedPolicy } from '../policy/explained-policy.ts';
 
@@ -5,17 +6,21 @@ import type { ExplainedPolicy } from '../policy/explained-policy.ts';
 export function describePolicy({ object, vm, guest, intent }: ExplainedPolicy): string {
   const who = `${vm} ${guest.guestMac} ${guest.guestAddress}`;
   const target = intent === null ? 'nothing' : `${intent.endpoint.address}:${intent.endpoint.port}`;
-  const traits =
-    intent === null
-      ? ['denied']
-      : [
-          intent.mode === 'Sampled' ? `Sampled ${intent.samplePerMillion} per million` : intent.mode,
-          intent.strictWireGuard ? 'strict' : 'any UDP',
-          ...(intent.audit ? ['audit'] : []),
-          ...(intent.quarantined ? ['quarantined'] : []),
-        ];
+  const traits = intent === null ? ['denied'] : traitsOf(intent);
   return escapeText(`${object}: ${who} → ${target} (${traits.join(', ')})`);
 }
+
+/** What a policy is like, in a few words. */
+export function traitsOf({ mode, samplePerMillion, strictWireGuard, audit, quarantined }: Traits): string[] {
+  return [
+    mode === 'Sampled' ? `Sampled ${samplePerMillion} per million` : mode,
+    strictWireGuard ? 'strict' : 'any UDP',
+    ...(audit ? ['audit'] : []),
+    ...(quarantined ? ['quarantined'] : []),
+  ];
+}
+
+type Traits = Pick<Policy, 'mode' | 'samplePerMillion'> & Policy['flags'];
 
 /** What was taken for granted, and what makes the answer less than it looks: for standard error, whatever the format. */
 export function caveats({ guest, intent, denied }: ExplainedPolicy): string[] {

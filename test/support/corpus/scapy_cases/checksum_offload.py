@@ -71,7 +71,7 @@ def other_transports() -> Iterator[Case]:
             icmp,
             36,
             "filtered audit",
-            "drop Protocol",
+            "drop IcmpToEndpoint",
         ),
         ("sctp-audit", "SCTP's own, a CRC and no sum, under Audit", sctp, 42, "filtered audit", "drop Protocol"),
         ("udp-lite-audit", "UDP-Lite's own, under Audit", lite, 40, "filtered audit", "drop Protocol"),
@@ -100,5 +100,5 @@ def other_transports() -> Iterator[Case]:
             frame,
             policy=policy,
             checksum_at=at,
-            note=note if expect == "drop Protocol" and policy != "filtered" else "",
+            note=note if expect in ("drop Protocol", "drop IcmpToEndpoint") and policy != "filtered" else "",
         )

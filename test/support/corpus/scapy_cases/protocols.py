@@ -17,6 +17,7 @@ from .cast import (
     FROM_VM,
     GUEST,
     GUEST_PORT,
+    PREVIOUS,
     STRANGER,
     TO_VM,
     Side,
@@ -74,7 +75,20 @@ def icmp() -> Iterator[Case]:
             ICMP(type=3, code=3) / IPerror(bytes(sent)[:28]),
         ),
     ):
-        yield from_vm(f"icmp-{name}", f"[SB-7] {what}.", "drop Protocol", over_ip(message, 1))
+        yield from_vm(f"icmp-{name}", f"[SB-7] {what}.", "drop IcmpToEndpoint", over_ip(message, 1))
+    unreachable = ICMP(type=3, code=3) / IPerror(bytes(sent)[:28])
+    for name, what, dst, policy, expect in (
+        ("to-a-stranger", "Port unreachable for a stranger", STRANGER, "filtered", "drop Protocol"),
+        (
+            "to-the-previous",
+            "Port unreachable for the previous endpoint",
+            PREVIOUS,
+            "filtered previous=expired",
+            "drop IcmpToEndpoint",
+        ),
+    ):
+        frame = link(FROM_VM, packet(FROM_VM, unreachable, dst=dst, proto=1))
+        yield from_vm(f"icmp-{name}", f"[SB-7] [FS-4] {what}. RFC 792, type 3.", expect, frame, policy=policy)
     lost = IP(src=GUEST, dst=ENDPOINT) / UDP(sport=GUEST_PORT, dport=ENDPOINT_PORT)
     note = "By design path MTU discovery cannot work either: the tunnel's MTU is chosen to fit."
     for name, what, message, source in (

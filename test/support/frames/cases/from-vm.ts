@@ -39,7 +39,7 @@ export function fromVmCases(cast: Cast): FrameCase[] {
       frame: send({ ethernet: { etherType: EtherType.ipv6, payload: packet } }),
       reason: 'IPV6',
     })),
-    ...ipv4Damage(send, flow),
+    ...ipv4Damage(send, flow, 'ICMP_TO_ENDPOINT'),
     ...sources(cast, send),
     ...destinations(cast, send),
     ...grace(cast),

@@ -18,13 +18,13 @@ export interface Flow {
   destinationPort: number;
 }
 
-/** What is refused in an IPv4 header and behind it in both directions alike. */
-export function ipv4Damage(send: Sender, flow: Flow): FrameCase[] {
+/** What is refused in an IPv4 header and behind it in both directions alike, but for the reason that ICMP is. */
+export function ipv4Damage(send: Sender, flow: Flow, icmpReason = 'PROTOCOL'): FrameCase[] {
   return [
     ...headerDamage(send),
     ...options(send),
     ...fragments(send, flow),
-    ...protocols(send, flow),
+    ...protocols(send, flow, icmpReason),
     ...udpDamage(send, flow),
   ];
 }
@@ -129,7 +129,7 @@ function fragments(send: Sender, flow: Flow): FrameCase[] {
   ];
 }
 
-function protocols(send: Sender, flow: Flow): FrameCase[] {
+function protocols(send: Sender, flow: Flow, icmpReason: string): FrameCase[] {
   const segment = (flags: number): Uint8Array => tcp({ ...flow, flags });
   const other = (
     name: string,
@@ -142,14 +142,18 @@ function protocols(send: Sender, flow: Flow): FrameCase[] {
     frame: send({ ip: { protocol, payload } }),
     reason: 'PROTOCOL',
   });
+  const control = (name: string, message: Uint8Array): FrameCase => ({
+    ...other(name, Protocol.icmp, message, ['SB-7']),
+    reason: icmpReason,
+  });
   const likeUdp = udp({ ...flow, payload: keepAlive(), between: flow });
   return [
     other('TCP SYN, right address and port', Protocol.tcp, segment(TcpFlag.syn), ['AL-2', 'SB-7']),
     other('TCP ACK, right address and port', Protocol.tcp, segment(TcpFlag.ack), ['AL-2', 'SB-7']),
     other('TCP RST, right address and port', Protocol.tcp, segment(TcpFlag.rst), ['SB-7']),
-    other('ICMP echo', Protocol.icmp, icmp(IcmpType.echoRequest, 0, pattern(12)), ['SB-7']),
-    other('ICMP unreachable', Protocol.icmp, icmp(IcmpType.unreachable, 3, pattern(32)), ['SB-7']),
-    other('ICMP redirect', Protocol.icmp, icmp(IcmpType.redirect, 1, pattern(32)), ['SB-7']),
+    control('ICMP echo', icmp(IcmpType.echoRequest, 0, pattern(12))),
+    control('ICMP unreachable', icmp(IcmpType.unreachable, 3, pattern(32))),
+    control('ICMP redirect', icmp(IcmpType.redirect, 1, pattern(32))),
     other('IGMP', Protocol.igmp, pattern(8)),
     other('IP in IP', Protocol.ipInIp, send().subarray(14)),
     other('IPv6 in IPv4', Protocol.ipv6, concat(Uint8Array.of(0x60), pattern(39))),

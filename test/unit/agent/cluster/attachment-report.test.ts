@@ -182,6 +182,8 @@ describe('what an agent says of an attachment', () => {
       host: {
         nodeName: 'n',
         holders: new Map(),
+        cards: new Map(),
+        closedSites: new Map(),
         taps: new Map([
           [
             identityOf('vm-a').tap,

@@ -32,6 +32,25 @@ function tupleOf(frame: Uint8Array, over: Partial<FilterEvent> = {}) {
 }
 
 describe('what a VM tried', () => {
+  test('is told with the rare beside the frequent: a scan crowds out no other reason, and no other direction', () => {
+    const tuples = new ViolationTuples();
+    const note = (address: string, over: Partial<FilterEvent> = {}): void =>
+      tuples.note('vm', event(fromGuest(CAST, { ip: { destination: address } }), over), TIME);
+    note('192.0.2.1', { reason: 38 });
+    tuples.note('vm', event(toGuest(CAST), { direction: 'to-vm', reason: 40 }), TIME);
+    for (let last = 1; last <= 100; last += 1) note(`192.0.2.${String(last)}`, { reason: 40 });
+    const kept = tuples
+      .of('vm')
+      .map(({ direction, reason, address }) => `${direction} ${reason} ${address ?? ''}`);
+    expect(kept.slice(0, 2)).toEqual([
+      'FromVM Protocol 192.0.2.1',
+      `ToVM DestinationAddress ${CAST.endpoint.address}`,
+    ]);
+    expect(kept.slice(2)).toEqual(
+      [95, 96, 97, 98, 99, 100].map((last) => `FromVM DestinationAddress 192.0.2.${String(last)}`),
+    );
+  });
+
   test('is told by whom it spoke to', () => {
     const frame = fromGuest(CAST, { ip: { destination: '192.0.2.66' }, udp: { destinationPort: 53 } });
     expect(tupleOf(frame)).toMatchObject({

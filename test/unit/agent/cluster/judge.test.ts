@@ -197,7 +197,7 @@ describe('an attachment as its host judges it', () => {
         vms: [{ reported, cards }],
         untilNs: () => 0n,
       });
-      expect(judged?.place).toEqual({ at: 'found', unsupported: 'slirp' });
+      expect(judged?.place).toEqual({ at: 'found', unsupported: 'slirp', guestAddress: null });
     });
 
     function card(mac: string = guestMac) {

@@ -58,6 +58,7 @@ describe('statuses of attachments', () => {
         readings += 1;
         return counters;
       },
+      written: () => undefined,
       violations: () => violations,
       clock,
       log,

@@ -52,6 +52,8 @@ export class ClusterAgent {
   /** How often the source asked for a pass. */
   asked = 0;
   overdueMs = 0;
+  /** Events as they were told: `Warning Violation of t/net-vm-a: ...`. */
+  readonly told: string[] = [];
   readonly #vms = new OwnVms();
   readonly #history: ConditionHistory;
 
@@ -78,6 +80,11 @@ export class ClusterAgent {
       facts: { platform: { os: 'Linux', architecture: 'amd64', kernel: '6.12' } },
       isBpffs: () => true,
       counters: (tap) => packetCounts(host.kernel.counters(`${PATHS.bpffs}/${tap}`)),
+      recorder: {
+        event: ({ metadata: { namespace = '', name } }, type, reason, _action, note) =>
+          this.told.push(`${type} ${reason} of ${namespace}/${name}: ${note}`),
+        flush: () => Promise.resolve(),
+      },
       clock,
       log: createLogger({ level: 'silent' }),
       onChange: () => (this.asked += 1),

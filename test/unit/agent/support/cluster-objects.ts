@@ -84,6 +84,8 @@ export function host(vms: readonly string[] = ['vm-a'], over: Partial<HostView> 
     nodeName: NODE,
     holders: new Map(),
     taps: new Map(taps),
+    cards: new Map(),
+    closedSites: new Map(),
     complete: true,
     nowNs: 0n,
     nowMs: 0,

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { reconcile } from '../../../../src/agent/attachment/pass.ts';
-import type { PassPorts, PassResult } from '../../../../src/agent/attachment/pass.ts';
+import type { PassMemory, PassPorts, PassResult } from '../../../../src/agent/attachment/pass.ts';
 import { RetryTable } from '../../../../src/agent/attachment/retry.ts';
-import type { AttachmentResult, RoundMemory } from '../../../../src/agent/attachment/rounds.ts';
-import type { Nft } from '../../../../src/agent/host/nft.ts';
+import type { AttachmentResult } from '../../../../src/agent/attachment/rounds.ts';
+import type { Nft, NftFamily } from '../../../../src/agent/host/nft.ts';
 import type { ManifestSet } from '../../../../src/agent/source/manifest-set.ts';
 import { wantedOf } from '../../../../src/agent/source/manifest-source.ts';
 import type { HostView, Wanted } from '../../../../src/agent/source/wanted.ts';
@@ -12,6 +13,10 @@ import type { AttachmentRecord, RecordState, RecordStore } from '../../../../src
 import { vmNetworkClassSchema, vmNetworkSchema } from '../../../../src/api/v1alpha1/index.ts';
 import type { VmNetworkInput } from '../../../../src/api/v1alpha1/index.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
+import type { HostVm } from '../../../../src/agent/discovery/directory.ts';
+import { NO_SITES } from '../../../../src/agent/found/site-watch.ts';
+import { Exposure } from '../../../../src/agent/found/exposure.ts';
+import { ModelEndings } from './model-endings.ts';
 import { ModelKernel } from './model-kernel.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -47,8 +52,9 @@ export class ModelRecords implements RecordStore {
   }
 }
 
-/** nftables in memory: whole tables by name, handles added as the real one does. */
+/** nftables in memory: the tables of one name in all families, handles added as the real one does. */
 export class ModelNft implements Nft {
+  /** The objects of all of them; null: there is none. */
   table: unknown[] | null = null;
   readonly #kernel: ModelKernel;
 
@@ -56,25 +62,25 @@ export class ModelNft implements Nft {
     this.#kernel = kernel;
   }
 
-  listTable(): Promise<unknown[] | null> {
-    return this.#do('list the table', () => {
-      if (this.table === null) return null;
-      return [
-        { metainfo: { version: '1.0.6' } },
-        ...this.table.map((item, index) => withHandle(item, index)),
-      ];
-    });
+  /** One step of the kernel for all tables, that of the first family. */
+  listTable(_name: string, family: NftFamily): Promise<unknown[] | null> {
+    const list = (): unknown[] | null => {
+      const own = this.table?.filter((item) => familyOf(item) === family) ?? [];
+      if (own.length === 0) return null;
+      return [{ metainfo: { version: '1.0.6' } }, ...own.map((item, index) => withHandle(item, index))];
+    };
+    return family === 'inet' ? this.#do('list the table', list) : Promise.resolve(list());
   }
 
   apply(commands: readonly unknown[]): Promise<void> {
     return this.#do('apply', () => {
       let table = this.table;
-      for (const command of commands as { add?: { table?: unknown }; delete?: unknown }[]) {
-        if (command.delete !== undefined) table = null;
-        else if (command.add?.table !== undefined) table ??= [command.add];
-        else if (table !== null) table = [...table, command.add];
+      for (const { add, delete: gone } of commands as { add?: object; delete?: object }[]) {
+        if (gone !== undefined) table = table?.filter((item) => familyOf(item) !== familyOf(gone)) ?? null;
+        else if (!('table' in (add ?? {})) || !(table ?? []).some((item) => isDeepStrictEqual(item, add)))
+          table = [...(table ?? []), add];
       }
-      this.table = table;
+      this.table = table?.length === 0 ? null : table;
     });
   }
 
@@ -97,6 +103,10 @@ export function modelUplinks(kernel: ModelKernel): OpenedUplinks {
   };
 }
 
+function familyOf(item: unknown): unknown {
+  return Object.values(item as Record<string, { family?: unknown }>)[0]?.family;
+}
+
 function withHandle(item: unknown, handle: number): unknown {
   const [[kind, body]] = Object.entries(item as Record<string, object>) as [[string, object]];
   return { [kind]: { ...body, handle } };
@@ -108,7 +118,9 @@ export class ModelHost {
   readonly records = new ModelRecords(this.kernel);
   readonly nft = new ModelNft(this.kernel);
   readonly uplinks = modelUplinks(this.kernel);
+  readonly endings = new ModelEndings(this.kernel);
   readonly changes: string[] = [];
+  managedPatterns: readonly string[] = [];
   /** How often the state lock is held right now. */
   locked = 0;
   nowNs = 1_000_000_000_000n;
@@ -120,7 +132,9 @@ export class ModelHost {
   });
   /** How far somebody set the wall clock. */
   wallStepMs = 0;
-  memory: RoundMemory = freshMemory();
+  memory: PassMemory = freshMemory();
+  /** As the directory tells them. */
+  vms: readonly HostVm[] = [];
   #secrets = 0;
 
   ports(): PassPorts {
@@ -136,7 +150,11 @@ export class ModelHost {
         }
       },
       nft: this.nft,
+      endings: this.endings,
       uplinks: this.uplinks,
+      managedPatterns: this.managedPatterns,
+      vms: { list: () => this.vms },
+      sites: NO_SITES,
       paths: PATHS,
       nodeName: 'node-1',
       newSecret: () => new Uint8Array(16).fill((this.#secrets += 1)),
@@ -158,6 +176,7 @@ export class ModelHost {
   /** The agent died: what it remembered is gone. */
   restart(): void {
     this.kernel.calm();
+    this.endings.forget();
     this.memory = freshMemory();
   }
 
@@ -172,8 +191,13 @@ export class ModelHost {
   }
 }
 
-function freshMemory(): RoundMemory {
-  return { retries: new RetryTable(), generations: new Map() };
+function freshMemory(): PassMemory {
+  return {
+    retries: new RetryTable(),
+    generations: new Map(),
+    exposure: new Exposure(),
+    guardedSites: new Set(),
+  };
 }
 
 export type SpecInput = Partial<VmNetworkInput['spec']>;

@@ -18,7 +18,7 @@ export class Crash extends Error {}
 
 interface ModelLink {
   readonly ifindex: number;
-  readonly name: string;
+  name: string;
   mac: string;
   alias: string;
   up: boolean;
@@ -27,6 +27,10 @@ interface ModelLink {
   /** Held by a process that is not ours. */
   heldByQemu: boolean;
   readonly ours: boolean;
+  /** Of taps that others made: what may be done to them may be done to any such. */
+  readonly foreignTap?: boolean;
+  /** Ifindex of its bridge. */
+  master?: number;
 }
 
 interface Slot {
@@ -43,6 +47,8 @@ interface Attachment {
   readonly id: number;
   ifindex: number;
   program: Program;
+  /** Its interface is in another namespace. */
+  away?: boolean;
 }
 
 interface PinSet {
@@ -75,6 +81,8 @@ export class ModelKernel implements Kernel {
   readonly #fds = new Map<number, number>();
   tag = 'aaaa';
   sharedPins = false;
+  /** Numbers of interfaces that left this namespace and are still somewhere. */
+  readonly away = new Set<number>();
   /** Interfaces whose programs were taken away by somebody else and not restored yet. */
   readonly robbed = new Set<number>();
   check: () => void = () => undefined;
@@ -135,6 +143,38 @@ export class ModelKernel implements Kernel {
     return ifindex;
   }
 
+  /** Somebody makes a tap, up, as QEMU or `ip tuntap` does it. */
+  addForeignTap(name: string, given: { ifindex?: number; up?: boolean; master?: number } = {}): number {
+    const ifindex = given.ifindex ?? (this.#nextId += 1);
+    const { up = true, master = 0 } = given;
+    const link = {
+      ifindex,
+      name,
+      mac: '02:00:00:00:00:03',
+      alias: '',
+      up,
+      mtu: 1500,
+      persistent: true,
+      master,
+    };
+    this.modelLinks.set(ifindex, { ...link, heldByQemu: true, ours: false, foreignTap: true });
+    return ifindex;
+  }
+
+  /** Somebody removes an interface, or its last descriptor is closed. */
+  removeForeign(ifindex: number): void {
+    this.#remove(ifindex);
+  }
+
+  /** It leaves this network namespace; its programs go on, on an interface of the same number. */
+  moveAway(ifindex: number): void {
+    this.modelLinks.delete(ifindex);
+    this.#flush(ifindex);
+    this.away.add(ifindex);
+    for (const set of this.pins.values())
+      for (const side of SIDES) if (set[side]?.ifindex === ifindex) set[side].away = true;
+  }
+
   /** Somebody takes a program off an interface. */
   rob(name: string, side: Side): void {
     for (const set of this.pins.values()) {
@@ -149,7 +189,9 @@ export class ModelKernel implements Kernel {
   /** Both programs of an interface, as they run. */
   attached(ifindex: number): { from: Attachment | null; to: Attachment | null } {
     const find = (side: Side): Attachment | null =>
-      [...this.pins.values()].map((set) => set[side]).find((item) => item?.ifindex === ifindex) ?? null;
+      [...this.pins.values()]
+        .map((set) => set[side])
+        .find((item) => item?.ifindex === ifindex && item.away !== true) ?? null;
     return { from: find('from'), to: find('to') };
   }
 
@@ -172,11 +214,15 @@ export class ModelKernel implements Kernel {
     return link === undefined ? null : this.#show(link);
   }
 
-  setLink(ifindex: number, change: { mac?: string; alias?: string; up?: boolean; mtu?: number }): void {
+  setLink(
+    ifindex: number,
+    change: { mac?: string; alias?: string; up?: boolean; mtu?: number; master?: null },
+  ): void {
     this.step('VMN_NETLINK', 'set link');
     const link = this.#link(ifindex);
-    if (!link.ours) throw new Error(`${link.name} is not ours`);
-    Object.assign(link, change);
+    if (!link.ours && (link.foreignTap !== true || change.alias !== undefined))
+      throw new Error(`${link.name} is not ours`);
+    Object.assign(link, change, change.master === null ? { master: 0 } : {});
     if (change.up === false) this.#flush(ifindex);
   }
 
@@ -233,6 +279,7 @@ export class ModelKernel implements Kernel {
   attachFilter(pinDir: string, ifindex: number): ReadBack {
     this.step('VMN_BPF_ATTACH', 'remove stale pins');
     const old = this.pins.get(pinDir);
+    if (old !== undefined && SIDES.some((side) => old[side]?.away === true)) throw busy('attach', pinDir);
     if (old !== undefined && SIDES.some((side) => old[side]?.ifindex === ifindex)) {
       throw new VmnError('VMN_BPF_ATTACH', { attempted: 'attach', on: 'attached already' });
     }
@@ -256,6 +303,9 @@ export class ModelKernel implements Kernel {
 
   replaceFilter(pinDir: string, ifindex: number, policy: Uint8Array | null): ReadBack {
     this.step('VMN_BPF_LOAD', 'load the replacement');
+    const before = this.pins.get(pinDir);
+    if (before !== undefined && SIDES.some((side) => before[side]?.away === true))
+      throw busy('replace', pinDir);
     const set = this.pins.get(pinDir) ?? { slot: null, from: null, to: null, staged: false, crossings: 0 };
     this.pins.set(pinDir, set);
     this.sharedPins = true;
@@ -310,7 +360,7 @@ export class ModelKernel implements Kernel {
         programTag: program.tag,
         ifindex,
         attachPoint,
-        first: ifindex !== 0,
+        first: ifindex !== 0 && attachment.away !== true,
       };
     };
     const mixed = SIDES.some((side) => (set?.[side]?.program.slot ?? slot) !== slot);
@@ -367,6 +417,14 @@ export class ModelKernel implements Kernel {
       throw new VmnError('VMN_BPF_ATTACH', { attempted: 'remove pins', on: 'attached' });
     }
     this.pins.delete(pinDir);
+  }
+
+  setPinsAside(pinDir: string): void {
+    this.step('VMN_BPF_MAP', 'set the pins aside');
+    const set = this.pins.get(pinDir);
+    if (set === undefined) return;
+    this.pins.delete(pinDir);
+    this.pins.set(`${pinDir}_aside_${(this.#nextId += 1).toString(16)}`, set);
   }
 
   removeSharedPins(): void {
@@ -436,6 +494,7 @@ export class ModelKernel implements Kernel {
     return this.holders.get(tap) ?? [];
   }
 
+  /** As a signal does. */
   endProcess({ pid, startTicks }: TapHolder): void {
     this.step('VMN_CAPABILITY', 'end the process');
     for (const [tap, holders] of this.holders) {
@@ -504,9 +563,16 @@ export class ModelKernel implements Kernel {
       up,
       mtu,
       carrier: up && held,
+      master: link.master ?? 0,
       kind: link.name === 'eth0' ? '' : 'tun',
     };
   }
+}
+
+/** As the addon fails where the pinned filter guards another interface. */
+function busy(attempted: string, on: string): VmnError {
+  const cause = Object.assign(new Error('busy'), { code: 'EBUSY', errno: 16, syscall: 'bpf(BPF_OBJ_GET)' });
+  return new VmnError('VMN_BPF_ATTACH', { attempted, on, cause });
 }
 
 function removeWhere<T>(items: T[], matches: (item: T) => boolean): void {

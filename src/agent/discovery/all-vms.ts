@@ -1,0 +1,94 @@
+import { isTapName } from '../wiring/identity.ts';
+import type { Engine } from '../wiring/verify.ts';
+import type { HostCard, HostVm, VmDirectory } from './directory.ts';
+
+/** Every VM of this host: those on taps that we made, as their records tell, and all others, as they were found. */
+export class AllVms implements VmDirectory {
+  readonly #own: VmDirectory;
+  readonly #found: VmDirectory;
+  readonly #engine: Engine;
+  /** As it was made of these two lists. */
+  #merged: {
+    readonly own: readonly HostVm[];
+    readonly found: readonly HostVm[];
+    readonly vms: readonly HostVm[];
+  } | null = null;
+
+  /** `engine`: what filters a card on a tap of others, here. */
+  constructor(own: VmDirectory, found: VmDirectory, engine: Engine) {
+    this.#own = own;
+    this.#found = found;
+    this.#engine = engine;
+  }
+
+  list(): readonly HostVm[] {
+    const [own, found] = [this.#own.list(), this.#found.list()];
+    if (this.#merged?.own !== own || this.#merged.found !== found)
+      this.#merged = { own, found, vms: merge(own, found, this.#engine) };
+    return this.#merged.vms;
+  }
+
+  onChange(handler: () => void): void {
+    this.#own.onChange(handler);
+    this.#found.onChange(handler);
+  }
+
+  start(): void {
+    this.#own.start();
+    this.#found.start();
+  }
+
+  close(): void {
+    this.#own.close();
+    this.#found.close();
+  }
+}
+
+/**
+ * A VM on our taps is known by the name that its tap was made for. If it was found by that name with cards elsewhere, too, it is
+ * one VM. A card on a tap of ours is told by its record alone. Pure.
+ */
+export function merge(own: readonly HostVm[], found: readonly HostVm[], engine: Engine): HostVm[] {
+  const byId = new Map(own.map((vm) => [vm.reported.id, vm]));
+  for (const vm of found) {
+    const others = vm.cards.filter((card) => !isOnOwnTap(card));
+    if (others.length === 0 && vm.cards.length > 0) continue;
+    const rest = withEngine(others.length === vm.cards.length ? vm : withCards(vm, others), engine);
+    const known = byId.get(vm.reported.id);
+    byId.set(vm.reported.id, known === undefined ? rest : joined(known, rest));
+  }
+  return [...byId.values()].sort((a, b) => (a.reported.id < b.reported.id ? -1 : 1));
+}
+
+/** By its name: discovery asks whose a tap is, and tells nothing of ours but the VM's own view. */
+function isOnOwnTap({ link }: HostCard): boolean {
+  return link !== null && link.netns === null && isTapName(link.name);
+}
+
+function withCards(vm: HostVm, cards: readonly HostCard[]): HostVm {
+  const macs = new Set(cards.map(({ mac }) => mac));
+  const interfaces = vm.reported.interfaces.filter(({ mac }) => macs.has(mac));
+  return { reported: { ...vm.reported, interfaces }, cards };
+}
+
+function withEngine(vm: HostVm, engine: Engine): HostVm {
+  const interfaces = vm.reported.interfaces.map((card) =>
+    card.unsupported === undefined ? { ...card, engine } : card,
+  );
+  return { ...vm, reported: { ...vm.reported, interfaces } };
+}
+
+function joined(own: HostVm, { reported, cards }: HostVm): HostVm {
+  const taken = new Set(own.cards.map(({ mac }) => mac));
+  const interfaces = reported.interfaces.filter(({ mac }) => !taken.has(mac));
+  return {
+    reported: {
+      ...own.reported,
+      interfaces: [...own.reported.interfaces, ...interfaces].slice(0, MOST_INTERFACES),
+    },
+    cards: [...own.cards, ...cards],
+  };
+}
+
+/** Bound of the API. */
+const MOST_INTERFACES = 16;

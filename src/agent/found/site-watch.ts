@@ -1,0 +1,74 @@
+import type { HostVm } from '../discovery/directory.ts';
+import type { Site, Sites } from '../host/site.ts';
+
+/** The network namespaces, besides the agent's own, that VMs of this host are in. */
+export interface OpenSites {
+  /** By id. */
+  readonly open: ReadonlyMap<string, Site>;
+  /** Why those of the others cannot be entered, with what to do, by id. */
+  readonly closed: ReadonlyMap<string, string>;
+}
+
+/** Who gives a pass its sites. */
+export interface SiteKeeper {
+  /** Enters where VMs are, and lets go of what no VM is in any more. */
+  of(vms: readonly HostVm[]): OpenSites;
+}
+
+/** Where nothing is known of namespaces: cards there cannot be filtered. */
+export const NO_SITES: SiteKeeper = {
+  of: (vms) => ({
+    open: new Map(),
+    closed: new Map([...placesOf(vms).keys()].map((id) => [id, `network namespace ${id} is not entered`])),
+  }),
+};
+
+/** Keeps sites open while VMs are in them, and tells when something changes there. */
+export class WatchedSites implements SiteKeeper {
+  readonly #sites: Sites;
+  readonly #onChange: () => void;
+  readonly #watched = new Set<Site>();
+
+  constructor(sites: Sites, onChange: () => void) {
+    this.#sites = sites;
+    this.#onChange = onChange;
+  }
+
+  of(vms: readonly HostVm[]): OpenSites {
+    const open = new Map<string, Site>();
+    const closed = new Map<string, string>();
+    for (const [id, pid] of placesOf(vms)) {
+      const site = this.#sites.open(id, pid);
+      if ('reason' in site) closed.set(id, site.reason);
+      else open.set(id, site);
+    }
+    this.#sites.keep(new Set(open.keys()));
+    for (const site of this.#watched)
+      if (site.id === null || open.get(site.id) !== site) this.#watched.delete(site);
+    for (const site of open.values()) this.#watch(site);
+    return { open, closed };
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#watched.clear();
+    this.#sites.close();
+  }
+
+  /** They end with the site. */
+  #watch(site: Site): void {
+    if (this.#watched.has(site)) return;
+    site.watchLinks(this.#onChange);
+    site.watchGuard(this.#onChange);
+    this.#watched.add(site);
+  }
+}
+
+/** Namespaces of cards, each with a process that may be in it. */
+function placesOf(vms: readonly HostVm[]): Map<string, number> {
+  const places = new Map<string, number>();
+  for (const { cards } of vms)
+    for (const { link, pid } of cards)
+      if (link !== null && link.netns !== null && pid !== null) places.set(link.netns, pid);
+  return places;
+}
