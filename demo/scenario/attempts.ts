@@ -44,7 +44,7 @@ function through({ endpoint, otherVm, gatewayAddress }: Attacker): Attempt[] {
     consumer('wrong port', ask(endpoint.address, endpoint.port + 1), { DestinationPort: 1 }),
     consumer('port scan, 20 ports', scan(endpoint.address), { DestinationPort: ports, Protocol: ports }),
     consumer('TCP to the endpoint', tcp(endpoint.address, endpoint.port), notUdp),
-    consumer('ICMP echo', ping(endpoint.address), notUdp),
+    consumer('ICMP echo', ping(endpoint.address), { IcmpToEndpoint: 1 }),
     consumer('payload that is not WireGuard', udp(endpoint.address, endpoint.port), { NotWireGuard: 1 }),
   ];
 }

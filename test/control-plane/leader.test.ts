@@ -16,7 +16,7 @@ import {
   type AnyObject,
   type ControllerProcess,
 } from '../support/scripted-agent/index.ts';
-import { documentedMetrics, servedMetrics } from '../support/metrics-text.ts';
+import { documentedOfController, servedMetrics } from '../support/metrics-text.ts';
 import { requires } from '../support/skip.ts';
 
 /** Short, to have the test short; the proportions are those of the default. */
@@ -111,7 +111,7 @@ describe('[K8-4] of two controllers', () => {
     expect(told(writesOf(other))).toEqual([]);
     expect(await leader.controller.leads()).toBe(true);
     expect(await other.controller.leads()).toBe(false);
-    expect(servedMetrics(await leader.controller.metrics())).toEqual(documentedMetrics());
+    expect(servedMetrics(await leader.controller.metrics())).toEqual(documentedOfController());
 
     const began = performance.now();
     expect(await leader.controller.end('SIGTERM')).toBe(0);

@@ -139,8 +139,10 @@ describe('the modes of a running VM', () => {
       );
       expect(arrived).toEqual([expect.any(Number), expect.any(Number), 0]);
       expect((arrived[0] ?? 0) + (arrived[1] ?? 0)).toBe(ALLOWED + ALLOWED_FLOW);
-      // Of three places one was allowed at a time, so what was sent is half as much again.
-      expect(DESTINATION_ADDRESS).toBe(2 * (ALLOWED + ALLOWED_FLOW));
+      // Of three places one was allowed at a time, so what was sent is half as much again; the move may have come between the
+      // frame to the old place and the one to the new, which both passed then.
+      const refused = 2 * (ALLOWED + ALLOWED_FLOW);
+      expect([refused, refused - 3]).toContain(DESTINATION_ADDRESS);
     });
   });
 

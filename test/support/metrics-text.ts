@@ -32,6 +32,11 @@ export function documentedMetrics(): string[] {
     .sort();
 }
 
+/** Of those, what the controller serves. */
+export function documentedOfController(): string[] {
+  return documentedMetrics().filter((one) => !one.startsWith('vmnet_agent_'));
+}
+
 function line(name: string, type: string, labels: readonly (string | undefined)[]): string {
   return `${name} ${type} ${[...labels].sort().join(',')}`;
 }

@@ -85,10 +85,13 @@ export class NetworkReconciler {
 
   /**
    * The key is urgent. If people changed the network since its pass began, that pass does not open anything more, nor wait for an
-   * answer to what it sent: a kill switch would wait with it. Such a create is in doubt, as any without an answer.
+   * answer to what it sent: a kill switch would wait with it. Such a create is in doubt, as any without an answer, and one that
+   * never arrives is for more than a minute; so where there is nothing to close yet it is waited for.
    */
   hasten(key: string): void {
-    this.#passes.hasten(key, this.#ports.networks.get(key));
+    const { networks, fleet } = this.#ports;
+    if (fleet.parts.attachments.ofNetwork(key).length === 0) return;
+    this.#passes.hasten(key, networks.get(key));
   }
 
   async reconcile(key: string, closing: AbortSignal): Promise<Outcome> {
