@@ -58,9 +58,23 @@ test-e2e: setup ## A real guest under QEMU (root)
 test-kernels: setup ## The filter in other kernels, booted under emulation: 5.10, 6.1, 6.12 and the newest
 	@$(NODE) scripts/kernel-matrix.ts $(ARGS)
 
+.PHONY: test-kills
+test-kills: setup ## The agent killed 300 times at random, it and the filter at each of their changes; the kernel tier has some (root)
+	@VMN_KILLS=$${VMN_KILLS:-300} VMN_CRASH_STRIDE=$${VMN_CRASH_STRIDE:-1} $(NODE) scripts/test.ts \
+		kernel/kill-agent kernel/contract/crash-points kernel/native-crash kernel/native-upgrade $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup ## Fuzz the filter for FUZZ_SECONDS (60), compare its three engines, show what was covered (root)
 	@$(NODE) scripts/fuzz.ts $(ARGS)
+
+.PHONY: churn
+churn: setup ## A host of a cluster at random for 15 minutes: VMs, networks, agents, outages (root; ARGS='--minutes 15 --seed N')
+	@$(NODE) scripts/kube-assets.ts >/dev/null
+	@$(NODE) scripts/churn.ts $(ARGS)
+
+.PHONY: endurance
+endurance: setup ## A thousand VMs come and go on one agent: what is left behind (root)
+	@VMN_ENDURANCE_CYCLES=1000 $(NODE) scripts/test.ts test/kernel/endurance.test.ts $(ARGS)
 
 .PHONY: bench-filter
 bench-filter: setup ## What the filter costs, against its targets; writes bench/results.json and the docs' tables (root)
@@ -70,6 +84,11 @@ bench-filter: setup ## What the filter costs, against its targets; writes bench/
 bench-fleet: setup ## What a fleet costs the controller, and twice the fleet; a real API server, minutes (ARGS='--nodes 100' for fewer)
 	@$(NODE) scripts/kube-assets.ts >/dev/null
 	@$(NODE) bench/main.ts fleet $(ARGS)
+
+.PHONY: bench-agent
+bench-agent: setup ## What the agent costs a host and how soon it acts; a real API server, minutes (root, ARGS='--taps 100' for fewer)
+	@$(NODE) scripts/kube-assets.ts >/dev/null
+	@$(NODE) bench/main.ts agent $(ARGS)
 
 .PHONY: acceptance
 acceptance: setup-node ## Every acceptance id with its tests and their last result; STRICT=1 fails on ids without a test

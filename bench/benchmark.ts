@@ -7,6 +7,9 @@ export type Progress = (text: string) => void;
 export interface Scope {
   /** VMNetworkNodes of the fleet benchmark. */
   nodes?: number;
+  /** Taps that the agent benchmark attaches, and VMs beside which it is at rest. */
+  taps?: number;
+  vms?: number;
 }
 
 /** One `make bench-…`: brings what it needs, measures, cleans up. Rejects when something could not be measured. */

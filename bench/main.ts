@@ -2,6 +2,7 @@
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { agentBenchmark } from './agent/benchmark.ts';
 import type { Benchmark, Progress, Scope } from './benchmark.ts';
 import { documentResults, RESULTS } from './document.ts';
 import { filterBenchmark } from './filter/benchmark.ts';
@@ -11,7 +12,7 @@ import { renderTable } from './report/terminal.ts';
 import { mergeResults, readResults, writeResults, type Results } from './results.ts';
 import { isMeasured, type Row } from './row.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [filterBenchmark, fleetBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [filterBenchmark, fleetBenchmark, agentBenchmark];
 
 /** From here on somebody else uses the caches, and perhaps the other half of the core. */
 const BUSY_LOAD = 1;
@@ -19,10 +20,12 @@ const BUSY_LOAD = 1;
 const USAGE = `usage: node bench/main.ts [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
 Without a name all benchmarks run. filter needs root and a build (make build), and touches nothing but network namespaces of
-its own. fleet starts a Kubernetes API server of its own (make kube-assets), and takes minutes.
+its own. fleet starts a Kubernetes API server of its own (make kube-assets), and takes minutes. agent needs all of this.
 
   -o, --output table|json  how the result is printed (default: table)
       --nodes N            hosts of the fleet, 10 to 1000 (default: 1000); with it nothing is written
+      --taps N             taps that an agent attaches, 4 to 1000 (default: 1000); likewise, and less of all else is measured
+      --vms N              VMs beside which an agent is at rest, 1 to 200 (default: 100); likewise
       --no-write           measure and print, leave bench/results.json and docs/performance.md as they are
   -h, --help               this text
 
@@ -44,6 +47,8 @@ function wanted(): Wanted | 'help' {
     options: {
       output: { type: 'string', short: 'o', default: 'table' },
       nodes: { type: 'string' },
+      taps: { type: 'string' },
+      vms: { type: 'string' },
       'no-write': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -55,15 +60,20 @@ function wanted(): Wanted | 'help' {
   const unknown = positionals.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
   if (unknown !== undefined) throw new UsageError(`there is no benchmark ${unknown}`);
   const benchmarks = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const scope = values.nodes === undefined ? {} : { nodes: nodesIn(values.nodes) };
-  const write = !values['no-write'] && values.nodes === undefined;
+  const scope: Scope = {
+    ...numberIn('nodes', values.nodes, 10, 1000),
+    ...numberIn('taps', values.taps, 4, 1000),
+    ...numberIn('vms', values.vms, 1, 200),
+  };
+  const write = !values['no-write'] && Object.keys(scope).length === 0;
   return { benchmarks, json: values.output === 'json', write, scope };
 }
 
-function nodesIn(text: string): number {
-  const nodes = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
-  if (nodes >= 10 && nodes <= 1000) return nodes;
-  throw new UsageError(`--nodes ${text}: a whole number from 10 to 1000`);
+function numberIn(name: keyof Scope, text: string | undefined, least: number, most: number): Scope {
+  if (text === undefined) return {};
+  const value = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return { [name]: value };
+  throw new UsageError(`--${name} ${text}: a whole number from ${String(least)} to ${String(most)}`);
 }
 
 async function measureAll({ benchmarks, scope }: Wanted, commit: string): Promise<Row[]> {

@@ -1,5 +1,6 @@
 /** Rows of one table; docs/performance.md shows each group where it is explained. */
-export type Group = 'filter' | 'lookup' | 'modes' | 'fleet' | 'growth' | 'rest';
+export type Group =
+  'filter' | 'lookup' | 'modes' | 'fleet' | 'growth' | 'rest' | 'attach' | 'footprint' | 'reaction';
 
 /** What is to be reached. A row without a target is a figure to look at. */
 export interface Target {
@@ -13,7 +14,7 @@ export interface Target {
  * What a figure counts. `ns`: more than what it is compared with. `x`: how many times cheaper than that, the only one to be
  * high. `times`: how many times as much as that. The others stand for themselves.
  */
-export type Unit = 'ns' | 'x' | 'times' | 's' | 'MB' | 'KB' | '%' | 'requests' | 'a minute';
+export type Unit = 'ns' | 'x' | 'times' | 's' | 'ms' | 'MB' | 'KB' | '%' | 'requests' | 'a minute';
 
 /** What a row is about. */
 export interface Naming {

@@ -20,6 +20,15 @@ export function spreadOf(values: readonly number[]): Spread {
   };
 }
 
+/** The value that `share` of them do not exceed. @throws RangeError as `spreadOf` does */
+export function quantileOf(values: readonly number[], share: number): number {
+  spreadOf(values);
+  return quantile(
+    [...values].sort((a, b) => a - b),
+    share,
+  );
+}
+
 /** Linear between the two values that surround it: R. Hyndman, Y. Fan, "Sample Quantiles" (1996), definition 7. */
 function quantile(sorted: readonly number[], share: number): number {
   const place = (sorted.length - 1) * share;

@@ -48,7 +48,7 @@ struct {
 /* Limits and violations. Only taken by frames of a policy that has them. */
 struct vmn_guarded_state {
 	struct bpf_spin_lock lock;
-	__u32 reserved;
+	__u32 abi; /* VMN_STATE_ABI; user space writes it once, before the filter is attached */
 	struct vmn_state state;
 };
 

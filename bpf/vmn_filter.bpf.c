@@ -17,22 +17,12 @@
 
 #include "maps.h"
 #include "meta.h"
+#include "policy.h"
 #include "report.h"
 
 #include "vmn/verdict.h"
 
-/* The benches compile this file with other ways to find the policy, to compare them (native/bench). */
-#ifdef VMN_POLICY_LOOKUP
-#include VMN_POLICY_LOOKUP
-#else
-static __always_inline const struct vmn_policy *policy_in_force(void)
-{
-	__u32 zero = 0;
-	void *policy = bpf_map_lookup_elem(&policy_slot, &zero);
-
-	return policy ? bpf_map_lookup_elem(policy, &zero) : NULL;
-}
-#endif
+#define JUDGED_AUDITED 0x100u
 
 /* A guest can shape the linear part by its virtio-net header. When pulling fails the parser sees a short frame. */
 static __always_inline void make_readable(struct __sk_buff *skb)
@@ -41,6 +31,28 @@ static __always_inline void make_readable(struct __sk_buff *skb)
 
 	if ((long)skb->data + VMN_JUDGED_BYTES > (long)skb->data_end)
 		bpf_skb_pull_data(skb, frame_bytes < VMN_JUDGED_BYTES ? frame_bytes : VMN_JUDGED_BYTES);
+}
+
+/*
+ * The rules, in a subprogram that the verifier walks once, and not anew for each way in which a frame can fail to be plain.
+ * Of its result it believes nothing but that it is a number: the reason, and above it whether it was audited. It looks for
+ * the policy itself, so that a frame caught in a change is judged by the newer one.
+ */
+__noinline int judge_by_rules(struct __sk_buff *skb, __u32 direction)
+{
+	const struct vmn_meta meta = {.skb = skb};
+	struct vmn_judgement judgement = vmn_judge_by_rules(
+		policy_in_force(), &meta, direction, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end);
+
+	return judgement.reason | (judgement.audited ? JUDGED_AUDITED : 0);
+}
+
+static __always_inline struct vmn_judgement vmn_judge_apart(const struct vmn_meta *meta, __u32 direction)
+{
+	__u32 judged = (__u32)judge_by_rules(meta->skb, direction);
+	struct vmn_judgement judgement = {judged & (JUDGED_AUDITED - 1), judged / JUDGED_AUDITED & 1};
+
+	return judgement;
 }
 
 /* Asks the limits. Without its memory a limit lets nothing through. */
@@ -75,7 +87,7 @@ static __always_inline struct vmn_judgement judge(struct __sk_buff *skb, const s
 		skb->cb[3] = 1;
 	count(direction, &judgement, skb->len);
 	if (vmn_is_drop(judgement.reason))
-		report(skb, policy, direction, judgement.reason, judgement.audited);
+		report(skb, direction, judgement.reason, judgement.audited);
 	return judgement;
 }
 

@@ -7,8 +7,9 @@ import { release, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { inputsHash } from './testing/inputs-hash.ts';
-import { failureOf, runJest } from './testing/jest-run.ts';
-import { leftoversOnHost, newLeftovers } from './testing/leftovers.ts';
+import { failureOf } from './testing/jest-run.ts';
+import { leftovers, newLeftovers } from './testing/leftovers.ts';
+import { runFiles } from './testing/run-files.ts';
 import { closingLine, countTests, summaryLines } from './testing/summary.ts';
 import type { TestRecord, TierRecord } from './testing/test-results.ts';
 import { mergeResults, readResults, resultsPath, writeResults } from './testing/test-results.ts';
@@ -72,11 +73,14 @@ async function runTier(tier: Tier, { paths, title }: Wanted, signal: AbortSignal
     process.stdout.write('  no test files\n');
     if (strict) record.tests.push(failureOf(tier, `the ${tier.name} tier has tests`, 'no test files'));
   } else {
-    const before = tier.needsRoot || tier.controlPlane === true ? leftoversOnHost() : null;
-    record.tests = await testsOf(tier, files, title, signal);
+    const looksBehind = tier.needsRoot || tier.controlPlane === true;
+    const before = looksBehind ? leftovers('processes like ours') : null;
+    const options = { projectRoot, tier, files, signal, ...(title === undefined ? {} : { title }) };
+    const { tests, left } = await runFiles(options);
+    record.tests = tests;
     // A title filter makes every other test "skipped": they were not asked for, so they are not counted.
     if (title !== undefined) record.tests = record.tests.filter((test) => test.status !== 'skipped');
-    if (before !== null) record.tests.push(...nothingLeftBehind(tier, before));
+    if (before !== null) record.tests.push(...nothingLeftBehind(tier, before, left));
   }
   record.durationMs = Date.now() - startedAt.getTime();
   const counts = countTests(record.tests, strict);
@@ -84,27 +88,6 @@ async function runTier(tier: Tier, { paths, title }: Wanted, signal: AbortSignal
     `  ${tier.name}: ${closingLine(counts)} · ${(record.durationMs / 1000).toFixed(1)} s\n`,
   );
   return record;
-}
-
-async function testsOf(
-  tier: Tier,
-  files: readonly string[],
-  title: string | undefined,
-  signal: AbortSignal,
-): Promise<TestRecord[]> {
-  const options = { projectRoot, tier, files, signal, ...(title === undefined ? {} : { title }) };
-  if (tier.controlPlane !== true) return runJest(options);
-  // Loaded for the tier that needs it: the others run without the harness.
-  const { shareControlPlane } = await import('./testing/shared-control-plane.ts');
-  const shared = await shareControlPlane((text) => void process.stdout.write(`  ${text}\n`), signal);
-  try {
-    const tests = await runJest({ ...options, env: shared.env });
-    const failed = tests.some(({ status }) => status === 'failed');
-    if (failed && shared.folder !== null) process.stdout.write(`  logs of the servers: ${shared.folder}\n`);
-    return tests;
-  } finally {
-    await shared.stop();
-  }
 }
 
 /** Told apart by the titles in the sources, without running them; a file that has none to read counts as one test. */
@@ -125,10 +108,15 @@ function notRoot(tier: Tier, files: readonly string[]): TestRecord[] {
 }
 
 /** In CI a test of its own; on a developer's machine others may work at the same time, so there it is a warning. */
-function nothingLeftBehind(tier: Tier, before: ReadonlySet<string>): TestRecord[] {
-  const left = newLeftovers(before, leftoversOnHost());
-  if (left.length > 0) process.stdout.write(`  left behind (by these tests?): ${left.join('; ')}\n`);
+function nothingLeftBehind(
+  tier: Tier,
+  before: ReadonlySet<string>,
+  inLanes: readonly string[],
+): TestRecord[] {
+  const onHost = newLeftovers(before, leftovers('processes like ours'));
+  if (onHost.length > 0) process.stdout.write(`  left behind (by these tests?): ${onHost.join('; ')}\n`);
   if (!strict) return [];
+  const left = [...inLanes, ...onHost];
   const title = `the ${tier.name} tier leaves no namespace, tap, pin, mount or process behind`;
   if (left.length > 0) return [failureOf(tier, title, left.join('; '))];
   return [{ ...failureOf(tier, title, ''), status: 'passed' }];
@@ -136,7 +124,7 @@ function nothingLeftBehind(tier: Tier, before: ReadonlySet<string>): TestRecord[
 
 async function main(): Promise<void> {
   const interrupt = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort());
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort('interrupted'));
   const asked = wanted();
   const user = process.getuid?.() === 0 ? 'root' : 'not root';
   process.stdout.write(

@@ -26,7 +26,7 @@ export const fleetBenchmark: Benchmark = {
 };
 
 async function measure(commit: string, progress: Progress, { nodes = NODES }: Scope): Promise<Row[]> {
-  const deadline = new Deadline(MINUTES, progress);
+  const deadline = new Deadline(MINUTES, progress, 'fleet', 'a smaller fleet: --nodes 100');
   try {
     const half = await withFleet(planFleet(Math.round(nodes / 2), 0), deadline, measureFleet);
     const { whole, calm } = await withFleet(planFleet(nodes, CHANGES), deadline, measureWhole);

@@ -1,7 +1,7 @@
 import type { Target } from '../row.ts';
 import { spreadOf } from '../statistics.ts';
 import { workIn, type CalmFigures, type Change, type Rest } from './figures.ts';
-import type { Told } from './told.ts';
+import type { Told } from '../told.ts';
 
 /** Under five round trips, in whole ones. */
 const FEW_REQUESTS: Target = { gate: 4, aim: 3 };

@@ -6,10 +6,15 @@ export class Deadline {
   readonly #timer: NodeJS.Timeout;
   readonly #progress: Progress;
   readonly #interrupted = (): void => this.#controller.abort(new Error('interrupted'));
+  readonly #name: string;
+  readonly #remedy: string;
   #doing = 'to begin';
 
-  constructor(minutes: number, progress: Progress) {
+  /** `remedy`: what to do when it was not done in time. */
+  constructor(minutes: number, progress: Progress, name: string, remedy: string) {
     this.#progress = progress;
+    this.#name = name;
+    this.#remedy = remedy;
     this.#timer = setTimeout(() => this.#pass(minutes), minutes * 60_000);
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, this.#interrupted);
   }
@@ -42,8 +47,8 @@ export class Deadline {
   }
 
   #pass(minutes: number): void {
-    const remedy = 'Try on a machine that does nothing else, or a smaller fleet: --nodes 100.';
-    const text = `the fleet benchmark was not done after ${String(minutes)} minutes; it was about: ${this.#doing}. ${remedy}`;
+    const late = `the ${this.#name} benchmark was not done after ${String(minutes)} minutes`;
+    const text = `${late}; it was about: ${this.#doing}. Try on a machine that does nothing else, or ${this.#remedy}.`;
     this.#controller.abort(new Error(text));
   }
 }

@@ -2,7 +2,7 @@
 import type { Group, Row, Target } from '../row.ts';
 import { calmRows } from './calm-rows.ts';
 import { workIn, type CalmFigures, type FleetFigures, type Phase } from './figures.ts';
-import { rowOf, type Told } from './told.ts';
+import { rowOf, type Told } from '../told.ts';
 
 export interface Measured {
   half: FleetFigures;
@@ -27,7 +27,8 @@ const PHASES = [
 ] as const;
 
 export function fleetRows({ half, whole, calm }: Measured, commit: string): Row[] {
-  const rowsOf = (group: Group, told: readonly Told[]): Row[] => told.map((one) => rowOf(group, one, commit));
+  const rowsOf = (group: Group, told: readonly Told[]): Row[] =>
+    told.map((one) => rowOf(group, 'P20', one, commit));
   return [
     ...rowsOf('fleet', [...costs(whole), ...memory(half, whole), ...requests(whole)]),
     ...rowsOf('growth', growth(half, whole)),

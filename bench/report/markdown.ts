@@ -12,7 +12,7 @@ export function withFigures(page: string, results: Results | null): string {
   return page.replaceAll(BLOCK, (_whole, begin: string, name: string, end: string) => {
     const text =
       results === null
-        ? 'Not measured yet: run `make bench-filter` or `make bench-fleet`.'
+        ? 'Not measured yet: run `make bench-filter`, `make bench-fleet` or `make bench-agent`.'
         : block(name, results);
     return `${begin}${text}\n${end}`;
   });

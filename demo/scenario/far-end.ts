@@ -10,7 +10,15 @@ export interface FarEnd {
 }
 
 export type FarEndName =
-  'consumer' | 'second consumer' | 'internet' | 'LAN neighbour' | 'metadata server' | 'other VM' | 'host';
+  | 'consumer'
+  | 'second consumer'
+  | 'internet'
+  | 'LAN neighbour'
+  | 'metadata server'
+  | 'other VM'
+  | `VM ${string}`
+  | 'neighbour on the bridge'
+  | 'host';
 
 /** A far end in a namespace of its own: counts what its interface receives, by capture. */
 export class CapturedFarEnd implements FarEnd {
@@ -68,32 +76,33 @@ export class Listeners {
 }
 
 /**
- * What passed the filter of a tap and so entered the host: a counter on the interface's netdev hook, which the kernel runs
+ * What passed the filters of taps and so entered the host: one counter on the interfaces' netdev hooks, which the kernel runs
  * right after the tc programs, for frames of any EtherType and before anything else can drop them.
  */
 export class HostFarEnd implements FarEnd {
   readonly name = 'host';
   readonly #namespace: Namespace;
-  #device = '';
+  readonly #devices: string[] = [];
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace;
   }
 
+  /** One more tap. */
   async watch(device: string): Promise<void> {
     const rules = `table netdev witness {
       counter arrivals { }
-      chain arrivals {
+      chain arrivals_${String(this.#devices.length)} {
         type filter hook ingress device "${device}" priority -500; policy accept;
         counter name arrivals
       }
     }`;
     await this.#namespace.run(['nft', '-f', '-'], { input: rules });
-    this.#device = device;
+    this.#devices.push(device);
   }
 
   async arrivals(): Promise<number> {
-    if (this.#device === '') return 0;
+    if (this.#devices.length === 0) return 0;
     const text = await this.#namespace.run(['nft', 'list', 'counter', 'netdev', 'witness', 'arrivals']);
     const packets = /packets (\d+)/.exec(text)?.[1];
     if (packets === undefined) throw new Error(`the host's witness is gone: ${text}`);

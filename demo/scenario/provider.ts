@@ -17,13 +17,16 @@ export class Provider {
   readonly manifests: Manifests;
   readonly bpffs: string;
   readonly #world: World;
+  readonly #flags: readonly string[];
   readonly #stateDir: string;
   readonly #runDir: string;
   #agent: ChildProcess | null = null;
   #log = '';
 
-  constructor(world: World, bpffs: string) {
+  /** `flags`: more of the agent's command line. */
+  constructor(world: World, bpffs: string, flags: readonly string[] = []) {
     this.#world = world;
+    this.#flags = flags;
     this.bpffs = bpffs;
     const { scratch } = world.lab;
     this.manifests = new Manifests(join(scratch, 'manifests'));
@@ -38,7 +41,7 @@ export class Provider {
 
   /** Starts the agent and waits until it answers. */
   async startAgent(): Promise<void> {
-    const words = [AGENT, '--manifests', this.manifests.folder, ...this.#folders()];
+    const words = [AGENT, '--manifests', this.manifests.folder, ...this.#folders(), ...this.#flags];
     const agent = this.#world.host.spawn(words, { stdio: ['ignore', 'pipe', 'pipe'] });
     agent.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
     agent.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
@@ -105,7 +108,7 @@ export function reservePins(lab: Lab): string {
   // maps.debug and progs.debug are the kernel's own, in every BPF file system.
   const others = `ls -A ${root} | grep -qvE '^(maps|progs)\\.debug$'`;
   if (!wasMounted) lab.undoLater(`${others} || ! mountpoint -q ${root} || umount ${root}`);
-  const folder = join(root, `vmnet-demo-${String(process.pid)}`);
+  const folder = join(root, `vmnet-${lab.name}-${String(process.pid)}`);
   lab.undoLater(`rm -rf ${folder}`);
   return folder;
 }

@@ -1,6 +1,6 @@
 import { poll } from '../../test/support/lab/index.ts';
 import { describe, type Arrival } from './arrivals.ts';
-import { readCounts, since } from './counters.ts';
+import { readCounts, since, type Counts } from './counters.ts';
 import type { FarEndName } from './far-end.ts';
 import { ask } from './guest-script.ts';
 import { FLOW_PORT } from './inbound.ts';
@@ -34,13 +34,17 @@ export async function mustReach(
     return arrived.some((arrival) => arrival.at === at);
   };
   await poll('an arrival', there, { deadlineMs: 1_000 }).catch(() => undefined);
-  const out = since(before.from, readCounts(pinDir, 'from-vm')).get('Allowed') ?? 0;
-  const back = since(before.to, readCounts(pinDir, 'to-vm')).get('Allowed') ?? 0;
+  const moved = {
+    from: since(before.from, readCounts(pinDir, 'from-vm')),
+    to: since(before.to, readCounts(pinDir, 'to-vm')),
+  };
+  const out = moved.from.get('Allowed') ?? 0;
+  const back = moved.to.get('Allowed') ?? 0;
 
   const faults: string[] = [];
   if (code !== 0) faults.push(`not answered: ${output.trim()}`);
   if (out !== 1 || back !== 1)
-    faults.push(`${String(out)} frames allowed out, ${String(back)} in; 1 and 1 expected`);
+    faults.push(`${inWords(moved.from)} out, ${inWords(moved.to)} in; one frame each way expected`);
   const elsewhere = arrived.filter((arrival) => ![at, watchedAs, 'internet', 'host'].includes(arrival.at));
   if (elsewhere.length > 0) faults.push(`arrived elsewhere too: ${describe(elsewhere)}`);
   const frames = arrived
@@ -49,4 +53,9 @@ export async function mustReach(
   if (frames !== 1) faults.push(`${String(frames)} frames at ${at}, 1 expected`);
   const seen = `${String(frames)} at ${at}${code === 0 ? ', answered' : ''}`;
   return { step, attempt, expected: 'answered', seen, reason: 'Allowed', count: out, faults };
+}
+
+function inWords(counts: Counts): string {
+  if (counts.size === 0) return 'nothing';
+  return [...counts].map(([reason, count]) => `${String(count)} ${reason}`).join(', ');
 }

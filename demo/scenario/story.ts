@@ -3,9 +3,11 @@ import type { AttachmentStatus } from '../../src/agent/status/status.ts';
 import type { Guest, GuestImage } from '../../test/support/guest/index.ts';
 import type { Lab } from '../../test/support/lab/index.ts';
 import { attachedAt, sameAttachment } from './adoption.ts';
+import { attackerOf, guestAddressOf } from './attacker.ts';
 import type { Attacker, Attempt } from './attempt.ts';
 import { attempts } from './attempts.ts';
 import { describe } from './arrivals.ts';
+import { asDenied, asDeniedInbound } from './denied.ts';
 import { ask } from './guest-script.ts';
 import { inboundAttempts } from './inbound.ts';
 import type { Ledger, Line } from './ledger.ts';
@@ -135,7 +137,8 @@ async function startEnforcing(scene: Scene): Promise<Attacker> {
   narrator.say(
     `Root in the guest flushes its own firewall: ${firewall.trim().replace('\n', ' lines of rules before, ')} after.`,
   );
-  return attackerOf(attachment, await provider.attachment(OTHER_VM, 'Enforced', isEnforced));
+  const other = await provider.attachment(OTHER_VM, 'Enforced', isEnforced);
+  return attackerOf(attachment, guestAddressOf(other), PLACES.consumer);
 }
 
 async function attack(scene: Scene, step: string, attacker: Attacker): Promise<void> {
@@ -219,11 +222,8 @@ async function removeSpec(scene: Scene, attacker: Attacker): Promise<void> {
   await provider.attachment(VM, 'Denied', (found) => found.state === 'Denied');
   for (const attempt of withoutSpec(attacker))
     add(scene, await tryInVain(STEPS.removed, attempt, subject, world));
-  for (const attempt of inboundAttempts(attacker)) {
-    const reasons = Object.keys(attempt.drops);
-    const denied = reasons.length === 0 ? attempt : { ...attempt, drops: { NoPolicy: 1 }, by: 'NoPolicy' };
-    add(scene, await tryInboundInVain(STEPS.removed, denied, subject, world));
-  }
+  for (const attempt of asDeniedInbound(inboundAttempts(attacker)))
+    add(scene, await tryInboundInVain(STEPS.removed, attempt, subject, world));
   narrator.say('The other VM on this host has its own spec and noticed nothing:');
   const attempt = "the other VM's handshake to its consumer";
   const { endpoint } = OTHER;
@@ -233,7 +233,6 @@ async function removeSpec(scene: Scene, attacker: Attacker): Promise<void> {
   );
 }
 
-/** Whatever it was: without a policy every frame is dropped for the same reason. */
 function withoutSpec(attacker: Attacker): Attempt[] {
   const { endpoint } = attacker;
   const common = { group: 'The consumer', repeats: true, reaches: 'consumer' } as const;
@@ -249,30 +248,13 @@ function withoutSpec(attacker: Attacker): Attempt[] {
   const before = attempts(attacker).filter(({ group }) =>
     ['The internet', 'The provider', 'Spoofing'].includes(group),
   );
-  // The guest's stack may have lost its gateway and ask for it instead: one frame at least, and none answered.
-  return [...agreed, ...before].map((attempt) => {
-    const frames = attempt.repeats ? 1 : Object.values(attempt.drops).reduce((sum, count) => sum + count, 0);
-    return { ...attempt, drops: { NoPolicy: frames }, repeats: true };
-  });
+  return asDenied([...agreed, ...before]);
 }
 
 async function reachConsumer(scene: Scene, step: string): Promise<void> {
   const { subject, world } = scene;
   const attempt = 'handshake to the consumer';
   add(scene, await mustReach({ step, attempt, at: 'consumer', endpoint: PLACES.consumer }, subject, world));
-}
-
-function attackerOf(attachment: AttachmentStatus, other: AttachmentStatus): Attacker {
-  if (attachment.guestAddress === null || other.guestAddress === null)
-    throw new Error('the agent names no guest address');
-  return {
-    mac: attachment.mac,
-    address: attachment.guestAddress,
-    gatewayMac: attachment.gatewayMac,
-    gatewayAddress: attachment.gatewayAddress,
-    endpoint: PLACES.consumer,
-    otherVm: other.guestAddress,
-  };
 }
 
 function isEnforced(found: AttachmentStatus): boolean {

@@ -1,5 +1,5 @@
 import { Guest, type GuestImage } from '../../test/support/guest/index.ts';
-import type { FarEnd } from './far-end.ts';
+import type { FarEnd, FarEndName } from './far-end.ts';
 import type { Provider } from './provider.ts';
 import type { Rental } from './manifest.ts';
 import type { World } from './world.ts';
@@ -25,11 +25,12 @@ export async function bootRented(
 
 /** A guest as a far end: what its own network card has received. */
 export class GuestFarEnd implements FarEnd {
-  readonly name = 'other VM';
+  readonly name: FarEndName;
   readonly #guest: Guest;
 
-  constructor(guest: Guest) {
+  constructor(guest: Guest, name: FarEndName = 'other VM') {
     this.#guest = guest;
+    this.name = name;
   }
 
   arrivals(): Promise<number> {

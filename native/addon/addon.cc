@@ -11,6 +11,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports)
 	vmn::export_host(env, exports);
 	vmn::export_foreign(env, exports);
 	vmn::export_probe(env, exports);
+	vmn::export_memory(env, exports);
 	vmn::export_watch(env, exports);
 	return exports;
 }

@@ -79,6 +79,7 @@ void export_tap(Napi::Env env, Napi::Object exports);
 void export_rtnetlink(Napi::Env env, Napi::Object exports);
 void export_host(Napi::Env env, Napi::Object exports);
 void export_probe(Napi::Env env, Napi::Object exports);
+void export_memory(Napi::Env env, Napi::Object exports);
 void export_watch(Napi::Env env, Napi::Object exports);
 
 } // namespace vmn

@@ -38,10 +38,11 @@ struct vmn_judge_answer vmn_addon_judge(const struct vmn_judge_request *request)
 	};
 	struct vmn_judge_answer answer = {0};
 	struct vmn_judgement judgement;
-	struct vmn_policy copied, *policy = NULL;
+	const struct vmn_policy *policy = request->policy;
+	struct vmn_policy copied;
 
-	/* A copy, since bytes from JavaScript stand at any address. */
-	if (request->policy) {
+	/* Bytes from JavaScript may stand at any address. */
+	if ((uintptr_t)policy % _Alignof(struct vmn_policy) != 0) {
 		memcpy(&copied, request->policy, sizeof(copied));
 		policy = &copied;
 	}
@@ -154,9 +155,14 @@ static const struct vmn_layout_line layout[] = {
 	AT(vmn_policy, violation_threshold),
 	AT(vmn_policy, violation_window_ms),
 	AT(vmn_policy, reserved),
+	AT(vmn_policy, denied_count),
+	AT(vmn_policy, denied),
 	SIZE(vmn_endpoint),
 	AT(vmn_endpoint, address_be),
 	AT(vmn_endpoint, port_be),
+	SIZE(vmn_range),
+	AT(vmn_range, first),
+	AT(vmn_range, last),
 	SIZE(vmn_event),
 	AT(vmn_event, time_ns),
 	AT(vmn_event, generation),
@@ -173,6 +179,8 @@ static const struct vmn_layout_line layout[] = {
 	VALUE(VMN_MODE_FILTERED),
 	VALUE(VMN_MODE_CONNTRACK),
 	VALUE(VMN_MODE_SAMPLED),
+	VALUE(VMN_MODE_DIRECT),
+	VALUE(VMN_DENIED_MAX),
 	VALUE(VMN_POLICY_QUARANTINED),
 	VALUE(VMN_POLICY_STRICT_WIREGUARD),
 	VALUE(VMN_POLICY_AUDIT),

@@ -5,7 +5,7 @@
 namespace vmn {
 namespace {
 
-constexpr size_t policy_bytes = 128;
+constexpr size_t policy_bytes = 4232;
 
 /* A BigUint64Array, so that it stands on the boundary that the counters in it need; null without memory. */
 void *state_or_null(const Napi::CallbackInfo &info, size_t at)

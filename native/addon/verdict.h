@@ -13,7 +13,7 @@ extern "C" {
 
 struct vmn_judge_request {
 	bool from_vm;
-	const void *policy; /* 128 bytes, or NULL */
+	const void *policy; /* struct vmn_policy, or NULL */
 	void *state;        /* vmn_addon_state_bytes() bytes on an 8-byte boundary, or NULL: no flows, no limits */
 	const void *frame;
 	size_t frame_bytes;

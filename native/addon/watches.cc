@@ -8,6 +8,7 @@ extern "C" {
 #include "events.h"
 #include "netlink_watch.h"
 #include "netns.h"
+#include "nftables.h"
 }
 
 namespace vmn {
@@ -135,6 +136,16 @@ Napi::Value watch_nftables(const Napi::CallbackInfo &info)
 	return watch->start(info.Env(), vmn_nftables_watch_open);
 }
 
+/* (): of this network namespace */
+Napi::Value nftables_generation(const Napi::CallbackInfo &info)
+{
+	Failure failure;
+	uint32_t generation = 0;
+
+	failure.check(info.Env(), vmn_nftables_generation(&generation, failure.get()));
+	return Napi::Number::New(info.Env(), generation);
+}
+
 } // namespace
 
 void export_watch(Napi::Env env, Napi::Object exports)
@@ -143,6 +154,7 @@ void export_watch(Napi::Env env, Napi::Object exports)
 	exports.Set("watchLinks", Napi::Function::New(env, watch_links));
 	exports.Set("watchLinksIn", Napi::Function::New(env, watch_links_in));
 	exports.Set("watchNftables", Napi::Function::New(env, watch_nftables));
+	exports.Set("nftablesGeneration", Napi::Function::New(env, nftables_generation));
 }
 
 } // namespace vmn

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "claims.h"
+#include "frames.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,43 @@ static void claim_mode(const struct scene_frame *frame, const struct expectation
 	CLAIM(frame, policy->mode != VMN_MODE_SAMPLED || policy->sample_per_million > 0);
 	CLAIM(frame, judgement.reason == filtered.reason);
 	CLAIM(frame, judgement.audited == audits);
+}
+
+/* In order, apart, and at least one of them. */
+static bool denies_in_order(const struct vmn_policy *policy)
+{
+	for (uint32_t i = 0; i < policy->denied_count && i < VMN_DENIED_MAX; i++)
+		if (policy->denied[i].last < policy->denied[i].first ||
+		    (i > 0 && policy->denied[i].first <= policy->denied[i - 1].last))
+			return false;
+	return policy->denied_count >= 1 && policy->denied_count <= VMN_DENIED_MAX;
+}
+
+/* Mode Direct: who the guest is, and that the other lies in no denied range, looked through one by one. */
+static void claim_direct(const struct scene_frame *frame, const struct expectation *expected,
+                         struct vmn_judgement filtered, struct vmn_policy *policy)
+{
+	bool identity = expected->identity && linear_bytes(frame) >= IPV4_END, denied = false;
+	struct vmn_judgement judgement;
+	const uint8_t *remote;
+	uint32_t address;
+
+	policy->mode = VMN_MODE_DIRECT;
+	policy->flags &= ~VMN_POLICY_AUDIT;
+	if (!denies_in_order(policy))
+		policy_direct(policy);
+	judgement = judged(frame, policy, NULL);
+	CLAIM(frame, !judgement.audited);
+	if (!identity) {
+		CLAIM(frame, vmn_is_drop(judgement.reason) || expected->arp);
+		CLAIM(frame, !expected->arp || same(judgement, filtered));
+		return;
+	}
+	remote = frame->whole.data + (frame->head.flags & SCENE_TO_VM ? 26 : 30);
+	address = (uint32_t)remote[0] << 24 | (uint32_t)remote[1] << 16 | (uint32_t)remote[2] << 8 | remote[3];
+	for (uint32_t i = 0; i < policy->denied_count; i++)
+		denied |= policy->denied[i].first <= address && address <= policy->denied[i].last;
+	CLAIM(frame, judgement.reason == (denied ? VMN_REASON_DENIED_NETWORK : VMN_REASON_ALLOWED_DIRECT));
 }
 
 /* The first frame of a flow is judged in full and the second as part of it; a flow that did not pass is not known. */
@@ -210,5 +248,6 @@ void claim_frame(const struct scene_frame *frame)
 			claim_mode(frame, &expected, filtered, policy);
 			claim_flow(frame, policy);
 		}
+	claim_direct(frame, &expected, filtered, policy);
 	free(policy);
 }

@@ -37,13 +37,17 @@ enum {
 	P_PREVIOUS = 48,
 	P_UNTIL = 56,
 	P_MAX_PACKET = 100,
+	P_DENIED_COUNT = 128,
 };
 
 static bool is_usable(const struct vmn_policy *policy)
 {
-	if (!policy || policy32(policy, P_ABI) != 2)
+	if (!policy || policy32(policy, P_ABI) != 3)
 		return false;
-	if (policy32(policy, P_MODE) < 1 || policy32(policy, P_MODE) > 3)
+	if (policy32(policy, P_MODE) < 1 || policy32(policy, P_MODE) > 4)
+		return false;
+	if (policy32(policy, P_MODE) == 4 && (policy32(policy, P_DENIED_COUNT) < 1 ||
+	                                      policy32(policy, P_DENIED_COUNT) > 512 || policy32(policy, P_FLAGS) & 4))
 		return false;
 	return (policy32(policy, P_FLAGS) & ~6u) == 0; /* Quarantined, the lowest bit, is as good as unknown here */
 }

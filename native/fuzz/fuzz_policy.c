@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any 128 bytes as a policy. Frames are made for it, so that it is looked at and not only its version: each kind, both
+ * Any bytes as a policy. Frames are made for it, so that it is looked at and not only its version: each kind, both
  * ways, at times that follow from the rest of the input.
  */
 #include "claims.h"

@@ -9,7 +9,7 @@ static void mutate_mode(struct vmn_policy *policy, struct dice *dice)
 
 	switch (dice_below(dice, 4)) {
 	case 0:
-		policy->mode = 1 + dice_below(dice, 3);
+		policy->mode = 1 + dice_below(dice, 4);
 		break;
 	case 1:
 		policy->mode = VMN_MODE_SAMPLED;
@@ -77,9 +77,28 @@ static void mutate_limits(struct vmn_policy *policy, struct dice *dice)
 	}
 }
 
+/* Ranges in order, as many as they may be, now and then beside or around somebody of the cast. */
+static void mutate_denied(struct vmn_policy *policy, struct dice *dice)
+{
+	uint32_t at = one_in(dice, 2) ? VMN_NET32(policy->endpoint.address_be) - dice_below(dice, 3) : 0;
+	uint32_t count = one_in(dice, 4) ? VMN_DENIED_MAX : dice_below(dice, 6);
+
+	policy_direct(policy);
+	if (one_in(dice, 3))
+		return;
+	policy->denied_count = 0;
+	for (uint32_t i = 0; i < count && at < 0xf0000000u; i++) {
+		policy_deny(policy, VMN_NET32(at), VMN_NET32(at + dice_below(dice, 2)));
+		at += 3 + dice_below(dice, one_in(dice, 2) ? 2 : 0x400000);
+	}
+}
+
 void mutate_policy(struct vmn_policy *policy, struct dice *dice)
 {
-	switch (dice_below(dice, 8)) {
+	switch (dice_below(dice, 9)) {
+	case 8:
+		mutate_denied(policy, dice);
+		break;
 	case 0:
 		*policy = policy_plain();
 		break;

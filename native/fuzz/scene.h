@@ -42,7 +42,7 @@ struct scene_policies {
 };
 
 _Static_assert(sizeof(struct scene_head) == 32, "scene_head has no holes");
-_Static_assert(sizeof(struct scene_policies) == 256, "scene_policies has no holes");
+_Static_assert(sizeof(struct scene_policies) == 2 * 4232, "scene_policies has no holes");
 
 /* A frame as an engine holds it. Every block is exactly as long as it may be read. */
 struct scene_frame {

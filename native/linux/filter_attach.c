@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "filter_object.h"
+#include "hook_record.h"
 #include "pins.h"
+#include "pins_other.h"
 
 #define NO_INTERFACE 0
 
@@ -32,7 +34,9 @@ int vmn_filter_remove(const char *dir, bool attached_too, struct vmn_failure *fa
 
 	if (vmn_pin_next_dir(next, dir, failure))
 		return -1;
-	if (!attached_too && refuse_attached(dir, next, failure))
+	if (!attached_too &&
+	    (refuse_attached(dir, next, failure) || vmn_pins_other_refuse_elsewhere(dir, NO_INTERFACE, failure) ||
+	     vmn_pins_other_refuse_elsewhere(next, NO_INTERFACE, failure)))
 		return -1;
 	for (int i = 0; i < 4 && attached_too; i++)
 		if (vmn_hook_detach(either(dir, next, i), &vmn_directions[i % 2], failure))
@@ -55,6 +59,19 @@ static int is_attached(const char *dir, const char *next, uint32_t ifindex, stru
 		vmn_hook_close(&hook);
 	}
 	return attached;
+}
+
+/* 1 when pins are there that only another version can read: what they stand for may be attached. */
+static int is_of_another_version(const char *dir, const char *next, struct vmn_failure *failure)
+{
+	struct vmn_hook_record record;
+	int read = vmn_hook_record_read(dir, &record, failure);
+	int exist;
+
+	if (read < 0 || read == VMN_HOOK_RECORD_UNREADABLE)
+		return read < 0 ? -1 : 1;
+	exist = vmn_pins_other_exist(dir, failure);
+	return exist ? exist : vmn_pins_other_exist(next, failure);
 }
 
 /* `existed` has what stood there before and must not be detached by undoing this. */
@@ -100,6 +117,8 @@ int vmn_filter_attach_by(enum vmn_hook_kind kind, const char *dir, uint32_t ifin
 	if (vmn_pin_next_dir(next, dir, failure) || vmn_pin_events_path(events_path, dir, failure))
 		return -1;
 	attached = is_attached(dir, next, ifindex, failure);
+	if (!attached)
+		attached = is_of_another_version(dir, next, failure);
 	if (attached)
 		return attached < 0 ? -1 : vmn_filter_replace_by(kind, dir, ifindex, NULL, failure);
 	if (vmn_hook_choose(ifindex, kind, &kind, failure) || vmn_pin_remove_dir(next, failure) ||

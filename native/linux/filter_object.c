@@ -5,11 +5,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "counters.h"
 #include "filter_image.h"
 #include "pins.h"
 
@@ -72,20 +75,28 @@ static struct bpf_object *open_object(struct vmn_failure *failure)
 	return object;
 }
 
+static int is_of_layout(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != bpf_map__type(map) ||
+	    info.key_size != bpf_map__key_size(map) || info.value_size != bpf_map__value_size(map) ||
+	    info.max_entries != bpf_map__max_entries(map))
+		return 0;
+	return strcmp(bpf_map__name(map), VMN_PIN_STATE) || vmn_state_is_ours(fd);
+}
+
 /* 1 when a pinned map takes the place of the object's: it is of the same layout. */
 static int go_on_with(struct bpf_map *map, const char *dir, struct vmn_failure *failure)
 {
 	struct vmn_failure ignored = {};
-	struct bpf_map_info info = {};
-	__u32 length = sizeof(info);
 	int fd = vmn_pin_open(dir, bpf_map__name(map), VMN_OBJECT_MAP, &ignored);
 	int error;
 
 	if (fd < 0)
 		return 0;
-	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != bpf_map__type(map) ||
-	    info.key_size != bpf_map__key_size(map) || info.value_size != bpf_map__value_size(map) ||
-	    info.max_entries != bpf_map__max_entries(map)) {
+	if (!is_of_layout(map, fd)) {
 		vmn_close(&fd);
 		return 0;
 	}
@@ -122,6 +133,7 @@ static int load(struct bpf_object *object, int events_fd, const char *kept_in, b
                 struct vmn_failure *failure)
 {
 	static const char *const kept[] = {VMN_PIN_COUNTERS, VMN_PIN_STATE};
+	bool has_state = false;
 	int error = 0;
 
 	if (events_fd >= 0)
@@ -134,6 +146,7 @@ static int load(struct bpf_object *object, int events_fd, const char *kept_in, b
 		if (fits < 0)
 			return -1;
 		*reused = *reused || fits;
+		has_state = fits && !strcmp(kept[i], VMN_PIN_STATE);
 	}
 	error = bpf_object__load(object);
 	if (error)
@@ -142,7 +155,7 @@ static int load(struct bpf_object *object, int events_fd, const char *kept_in, b
 	    keep_program(object, "vmn_to_vm", &set->to_vm, failure) ||
 	    keep_map(object, VMN_PIN_POLICY_SLOT, &set->policy_slot, failure) ||
 	    keep_map(object, VMN_PIN_COUNTERS, &set->counters, failure) ||
-	    keep_map(object, VMN_PIN_STATE, &set->state, failure)) {
+	    keep_map(object, VMN_PIN_STATE, &set->state, failure) || (!has_state && vmn_state_begin(set->state, failure))) {
 		vmn_filter_close(set);
 		return -1;
 	}
@@ -237,25 +250,63 @@ static int create_events(struct vmn_failure *failure)
 	return fd;
 }
 
+/* What is pinned there if it is a ring buffer, of whatever size; VMN_NOT_PINNED when it is none. */
+static int open_ring(const char *path, struct vmn_failure *failure)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	struct vmn_failure refusal = {};
+	int fd = vmn_pin_open_path(path, VMN_OBJECT_MAP, &refusal);
+
+	if (fd == -1 && refusal.error != EMEDIUMTYPE)
+		return vmn_fail(failure, refusal.error, refusal.call, "%s", refusal.message);
+	if (fd < 0)
+		return VMN_NOT_PINNED;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length)) {
+		vmn_fail(failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)", "%s", path);
+		vmn_close(&fd);
+		return -1;
+	}
+	if (info.type != BPF_MAP_TYPE_RINGBUF)
+		vmn_close(&fd);
+	return fd < 0 ? VMN_NOT_PINNED : fd;
+}
+
+/* In place of what another version pinned, which its own filters go on with until they are replaced. */
+static int pin_over(int fd, const char *path, struct vmn_failure *failure)
+{
+	char next[PATH_MAX];
+
+	if (snprintf(next, sizeof(next), "%s" VMN_NEXT_SUFFIX, path) >= PATH_MAX)
+		return vmn_fail(failure, ENAMETOOLONG, "snprintf", "%.100s...", path);
+	if (unlink(next) && errno != ENOENT)
+		return vmn_fail(failure, errno, "unlink", "%s", next);
+	if (bpf_obj_pin(fd, next))
+		return vmn_fail(failure, errno, "bpf(BPF_OBJ_PIN)", "%s", next);
+	if (rename(next, path))
+		return vmn_fail(failure, errno, "rename", "%s", path);
+	return 0;
+}
+
 int vmn_events_open(const char *path, int create, struct vmn_failure *failure)
 {
-	struct vmn_failure pinning = {};
-	int fd = vmn_pin_open_path(path, VMN_OBJECT_MAP, failure);
+	int fd = open_ring(path, failure);
+	int made;
 
 	if (fd != VMN_NOT_PINNED || !create)
 		return fd;
-	fd = create_events(failure);
-	if (fd < 0)
+	made = create_events(failure);
+	if (made < 0)
 		return -1;
-	if (!bpf_obj_pin(fd, path))
-		return fd;
-	vmn_fail(&pinning, errno, "bpf(BPF_OBJ_PIN)", "%s", path);
-	vmn_close(&fd);
-	/* Somebody else made it in the meantime: then theirs is the shared one. */
-	if (pinning.error == EEXIST) {
-		fd = vmn_pin_open_path(path, VMN_OBJECT_MAP, failure);
-		if (fd != VMN_NOT_PINNED)
-			return fd;
-	}
-	return vmn_fail(failure, pinning.error, pinning.call, "%s", pinning.message);
+	if (!bpf_obj_pin(made, path))
+		return made;
+	if (errno != EEXIST)
+		vmn_fail(failure, errno, "bpf(BPF_OBJ_PIN)", "%s", path);
+	else
+		/* Somebody else made it in the meantime: then theirs is the shared one. */
+		fd = open_ring(path, failure);
+	if (fd == VMN_NOT_PINNED && !failure->error && !pin_over(made, path, failure))
+		return made;
+	vmn_close(&made);
+	return fd >= 0 ? fd : -1;
 }

@@ -21,7 +21,7 @@ struct place {
 /* Writes in a place, if it has a slot. */
 static int write_in(struct place *place, const void *policy, struct vmn_failure *failure)
 {
-	int slot = vmn_pin_open(place->dir, VMN_PIN_POLICY_SLOT, VMN_OBJECT_MAP, failure);
+	int slot = vmn_policy_open_slot(place->dir, failure);
 	int result;
 
 	if (slot == VMN_NOT_PINNED)
@@ -36,7 +36,7 @@ static int write_in(struct place *place, const void *policy, struct vmn_failure 
 
 static int find_slot(struct place *place, struct vmn_failure *failure)
 {
-	int slot = vmn_pin_open(place->dir, VMN_PIN_POLICY_SLOT, VMN_OBJECT_MAP, failure);
+	int slot = vmn_policy_open_slot(place->dir, failure);
 
 	if (slot < 0)
 		return slot == VMN_NOT_PINNED ? 0 : -1;

@@ -5,16 +5,18 @@
  * Goal: at no instant is a direction without a program, nor with a program that has not the desired policy (the former
  * one is in force until then). The steps:
  *
- *   1. A fresh set of programs and maps is pinned in `<dir>_next`, its policy slot empty. Counters and state are the old
- *      ones where they fit.
- *   2. A direction where nothing of ours is attached gets the fresh program: closed.
+ *   1. A fresh set of programs and maps is loaded, its policy slot empty. Counters and state are the old ones where they
+ *      fit. A direction where nothing of ours is attached, or nothing that this version knows, gets the fresh program in
+ *      front of all: closed.
+ *   2. The fresh set is pinned in `<dir>_next`, where what an earlier attempt left is removed only now.
  *   3. The desired policy is put in the fresh slot.
  *   4. What is attached is given the fresh program, one pointer swap in the kernel for each direction. If somebody
  *      attached in front of us, we attach in front of them first and then give up the place behind (hook_tcx.c,
  *      hook_clsact.c).
- *   5. The pins of the fresh set are moved over those of the old one.
+ *   5. What another version pinned beside ours goes, and the pins of the fresh set are moved over those of the old one.
  *
- * A crash before 4 leaves the old filter and an idle `<dir>_next`. A crash from 4 on leaves fresh programs, with the
+ * A crash in 1 may leave a direction that runs a program which is not pinned, closed, and reads back as unknown. A crash
+ * before 4 leaves the old filter and an idle `<dir>_next`. A crash from 4 on leaves fresh programs, with the
  * desired policy, on one or both hooks, while the pins are of two sets; reading back tells by ids that they are (policy
  * unknown), and replacing again starts at 1 with yet another set. What was pinned is not needed for enforcement: a link
  * or a tc filter holds its program, the program its maps.
@@ -23,9 +25,12 @@
 
 #include <bpf/bpf.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "filter_object.h"
+#include "hook_record.h"
 #include "pins.h"
+#include "pins_other.h"
 #include "policy.h"
 
 struct replacement {
@@ -35,6 +40,7 @@ struct replacement {
 	struct vmn_filter_set fresh;
 	struct vmn_hook hooks[2]; /* as they were found; state HERE where something is attached */
 	bool updated[2];          /* runs the fresh program, perhaps */
+	bool staged;              /* `<dir>_next` holds the fresh set, or a part of it, and nothing else */
 	bool committed;           /* a direction runs the fresh program and cannot be given the old one back */
 };
 
@@ -70,6 +76,27 @@ static int find_hook(struct replacement *r, const struct vmn_direction *directio
 	return 0;
 }
 
+/*
+ * Where the filters of a record are that cannot be read is not known. Wherever it is, they are closed, if by anything that
+ * can be reached from here.
+ */
+static int close_unknown(struct replacement *r, struct vmn_failure *failure)
+{
+	struct vmn_hook_record record;
+	int read = vmn_hook_record_read(r->site.dir, &record, failure);
+	int result;
+	int slot;
+
+	if (read != VMN_HOOK_RECORD_UNREADABLE)
+		return read < 0 ? -1 : 0;
+	slot = vmn_policy_open_slot(r->site.dir, failure);
+	if (slot < 0)
+		return slot == VMN_NOT_PINNED ? 0 : -1;
+	result = vmn_policy_write(slot, r->site.dir, NULL, failure);
+	vmn_close(&slot);
+	return result;
+}
+
 /* What is pinned decides how missing directions are attached, even when it is stale. */
 static int find_hooks(struct replacement *r, struct vmn_failure *failure)
 {
@@ -103,6 +130,7 @@ static int pin_fresh(struct replacement *r, struct vmn_failure *failure)
 {
 	if (vmn_pin_remove_dir(r->next, failure) || vmn_pin_make_dir(r->next, failure))
 		return -1;
+	r->staged = true;
 	return vmn_filter_pin(&r->fresh, r->next, failure);
 }
 
@@ -171,7 +199,10 @@ static void undo(struct replacement *r)
 			r->committed = true;
 	if (r->committed)
 		vmn_policy_write(r->fresh.policy_slot, r->next, NULL, &ignored);
-	vmn_pin_remove_dir(r->next, &ignored);
+	if (r->staged)
+		vmn_pin_remove_dir(r->next, &ignored);
+	else
+		rmdir(r->next); /* if it is empty: what else is there may be what keeps the VM closed */
 	vmn_failure_clear(&ignored);
 }
 
@@ -181,6 +212,9 @@ static int take_over_pins(struct replacement *r, bool with_policy, struct vmn_fa
 	                                    VMN_PIN_POLICY_SLOT};
 	const char *dir = r->site.dir;
 
+	/* From here on all that passes passes through the fresh programs. A folder would be in the way of a pin. */
+	if (vmn_pins_other_remove(dir, failure))
+		return -1;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (vmn_pin_rename(r->next, names[i], dir, names[i], failure))
 			return -1;
@@ -192,11 +226,20 @@ static int take_over_pins(struct replacement *r, bool with_policy, struct vmn_fa
 	return vmn_pin_remove_dir(r->next, failure);
 }
 
+/* What another version pinned goes in the end. */
+static int refuse_elsewhere(const struct replacement *r, struct vmn_failure *failure)
+{
+	if (vmn_pins_other_refuse_elsewhere(r->site.dir, r->site.ifindex, failure))
+		return -1;
+	return vmn_pins_other_refuse_elsewhere(r->next, r->site.ifindex, failure);
+}
+
 static int replace(struct replacement *r, const void *policy, struct vmn_failure *failure)
 {
-	if (vmn_pin_make_dir(r->site.dir, failure) || find_hooks(r, failure) || load_fresh(r, failure))
+	if (vmn_pin_make_dir(r->site.dir, failure) || refuse_elsewhere(r, failure) || find_hooks(r, failure) ||
+	    load_fresh(r, failure) || vmn_pin_make_dir(r->next, failure))
 		return -1;
-	if (pin_fresh(r, failure) || attach_missing(r, failure))
+	if (close_unknown(r, failure) || attach_missing(r, failure) || pin_fresh(r, failure))
 		goto undo;
 	if (policy && vmn_policy_write(r->fresh.policy_slot, r->next, policy, failure))
 		goto undo;

@@ -9,8 +9,8 @@
 #include "tcx.h"
 
 const struct vmn_direction vmn_directions[2] = {
-	{VMN_PIN_LINK_FROM_VM, VMN_PIN_FROM_VM, VMN_TCX_INGRESS, VMN_CLSACT_INGRESS, true},
-	{VMN_PIN_LINK_TO_VM, VMN_PIN_TO_VM, VMN_TCX_EGRESS, VMN_CLSACT_EGRESS, false},
+	{VMN_PIN_LINK_FROM_VM, VMN_PIN_LINK_FROM_VM_NEXT, VMN_PIN_FROM_VM, VMN_TCX_INGRESS, VMN_CLSACT_INGRESS, true},
+	{VMN_PIN_LINK_TO_VM, VMN_PIN_LINK_TO_VM_NEXT, VMN_PIN_TO_VM, VMN_TCX_EGRESS, VMN_CLSACT_EGRESS, false},
 };
 
 static const struct vmn_hook_operations *operations(enum vmn_hook_kind kind)

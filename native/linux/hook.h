@@ -26,6 +26,7 @@ enum vmn_hook_kind {
 
 struct vmn_direction {
 	const char *link_name;
+	const char *next_link_name; /* of a link that is about to get that name */
 	const char *program_name;
 	uint32_t tcx_type;
 	uint32_t clsact_parent;

@@ -160,14 +160,17 @@ static int is_of_this_netns(const struct vmn_hook_record *record, struct vmn_fai
 	return here.netns_device == record->netns_device && here.netns_inode == record->netns_inode;
 }
 
-/* 1 with the record of the folder if it is of this namespace, 2 if of another, 0 without one. */
-#define OF_ANOTHER_NETNS 2
+/*
+ * 1 with the record of the folder if it is of this namespace, OF_ANOTHER_NETNS, VMN_HOOK_RECORD_UNREADABLE, or 0 without
+ * one.
+ */
+#define OF_ANOTHER_NETNS 3
 static int read_record(const char *dir, struct vmn_hook_record *record, struct vmn_failure *failure)
 {
 	int pinned = vmn_hook_record_read(dir, record, failure);
 	int here;
 
-	if (pinned <= 0)
+	if (pinned != 1)
 		return pinned;
 	here = is_of_this_netns(record, failure);
 	return here == 0 ? OF_ANOTHER_NETNS : here;
@@ -185,6 +188,10 @@ int vmn_hook_clsact_open(const char *dir, const struct vmn_direction *direction,
 		return pinned;
 	hook->kind = VMN_HOOK_CLSACT;
 	hook->ingress = direction->clsact_parent == VMN_CLSACT_INGRESS;
+	/* A filter of ours on the interface asked about is found by its name, and replaced, when one is to be attached there. */
+	hook->state = VMN_HOOK_DEFUNCT;
+	if (pinned == VMN_HOOK_RECORD_UNREADABLE)
+		return 1;
 	hook->state = VMN_HOOK_ELSEWHERE;
 	/* What is there cannot be seen from here, not even whether the interface is gone. */
 	if (pinned == OF_ANOTHER_NETNS)
@@ -218,7 +225,7 @@ static int prepare(const struct vmn_site *site, struct vmn_failure *failure)
 	record.ifindex = site->ifindex;
 	if (!read && vmn_hook_record_write(site->dir, site->dir, &record, failure))
 		return -1;
-	if (read && memcmp(&pinned, &record, sizeof(record)) &&
+	if (read && (read != 1 || memcmp(&pinned, &record, sizeof(record))) &&
 	    vmn_hook_record_write(site->dir, site->next, &record, failure))
 		return -1;
 	return vmn_clsact_make(site->ifindex, failure);
@@ -258,7 +265,7 @@ int vmn_hook_clsact_detach(const char *dir, const struct vmn_direction *directio
 	struct view view;
 	int pinned = read_record(dir, &record, failure);
 
-	if (pinned <= 0 || pinned == OF_ANOTHER_NETNS)
+	if (pinned != 1)
 		return pinned < 0 ? -1 : 0;
 	if (look(dir, direction, record.ifindex, &view, failure))
 		return -1;

@@ -3,6 +3,8 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "pins.h"
@@ -25,20 +27,37 @@ int vmn_hook_record_here(struct vmn_hook_record *record, struct vmn_failure *fai
 	return 0;
 }
 
+/* More than any version appends. */
+#define MOST_BYTES 256
+
 static int read_map(int fd, const char *dir, struct vmn_hook_record *record, struct vmn_failure *failure)
 {
+	uint8_t value[MOST_BYTES];
 	struct bpf_map_info info = {};
 	__u32 length = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &length))
 		return vmn_fail(failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)", "%s/" VMN_PIN_HOOK, dir);
-	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != sizeof(*record) || info.max_entries != 1)
-		return vmn_fail(failure, EPROTO, "bpf(BPF_OBJ_GET_INFO_BY_FD)", "%s/" VMN_PIN_HOOK, dir);
-	if (bpf_map_lookup_elem(fd, &first_entry, record))
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.key_size != sizeof(first_entry) || info.max_entries != 1 ||
+	    info.value_size < sizeof(*record) || info.value_size > sizeof(value))
+		return VMN_HOOK_RECORD_UNREADABLE;
+	if (bpf_map_lookup_elem(fd, &first_entry, value))
 		return vmn_fail(failure, errno, "bpf(BPF_MAP_LOOKUP_ELEM)", "%s/" VMN_PIN_HOOK, dir);
-	if (record->version != VMN_HOOK_RECORD_VERSION)
-		return vmn_fail(failure, EPROTO, "bpf(BPF_MAP_LOOKUP_ELEM)", "%s/" VMN_PIN_HOOK, dir);
-	return 0;
+	memcpy(record, value, sizeof(*record));
+	return record->version ? 1 : VMN_HOOK_RECORD_UNREADABLE;
+}
+
+/* Not a map; then something else may stand there. */
+static int read_no_map(const char *dir, struct vmn_failure *failure)
+{
+	struct stat status;
+	char path[PATH_MAX];
+
+	if (vmn_pin_path(path, dir, VMN_PIN_HOOK, failure))
+		return -1;
+	if (!lstat(path, &status))
+		return VMN_HOOK_RECORD_UNREADABLE;
+	return errno == ENOENT ? 0 : vmn_fail(failure, errno, "lstat", "%s", path);
 }
 
 int vmn_hook_record_read(const char *dir, struct vmn_hook_record *record, struct vmn_failure *failure)
@@ -47,12 +66,12 @@ int vmn_hook_record_read(const char *dir, struct vmn_hook_record *record, struct
 	int result;
 
 	if (fd == VMN_NOT_PINNED)
-		return 0;
+		return read_no_map(dir, failure);
 	if (fd < 0)
 		return -1;
 	result = read_map(fd, dir, record, failure);
 	vmn_close(&fd);
-	return result ? -1 : 1;
+	return result;
 }
 
 static int make_map(const struct vmn_hook_record *record, struct vmn_failure *failure)

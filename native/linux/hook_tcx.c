@@ -34,16 +34,22 @@ int vmn_hook_tcx_open(const char *dir, const struct vmn_direction *direction, ui
                       struct vmn_failure *failure)
 {
 	int fd = vmn_pin_open(dir, direction->link_name, VMN_OBJECT_LINK, failure);
+	struct vmn_failure refusal = {};
 	struct vmn_tcx_link link;
 
 	if (fd == VMN_NOT_PINNED)
 		return 0;
 	if (fd < 0)
 		return -1;
+	if (vmn_tcx_link_read(fd, &link, &refusal)) {
+		vmn_close(&fd);
+		/* A link of another kind is of another version, and none of this. */
+		if (refusal.error == EMEDIUMTYPE)
+			return 0;
+		return vmn_fail(failure, refusal.error, refusal.call, "%s", refusal.message);
+	}
 	hook->kind = VMN_HOOK_TCX;
 	hook->link = fd;
-	if (vmn_tcx_link_read(fd, &link, failure))
-		return -1;
 	hook->ifindex = link.ifindex;
 	hook->ingress = link.attach_type == VMN_TCX_INGRESS;
 	hook->link_id = link.id;
@@ -61,15 +67,15 @@ static int prepare(const struct vmn_site *site, struct vmn_failure *failure)
 static int attach(const struct vmn_site *site, const struct vmn_direction *direction, int program,
                   struct vmn_failure *failure)
 {
-	int result;
-	int link;
+	int result = -1;
+	int link = vmn_tcx_attach(program, site->ifindex, direction->tcx_type, failure);
 
-	if (vmn_unpin(site->dir, direction->link_name, failure))
-		return -1;
-	link = vmn_tcx_attach(program, site->ifindex, direction->tcx_type, failure);
 	if (link < 0)
 		return -1;
-	result = vmn_pin(link, site->dir, direction->link_name, failure);
+	/* What is pinned under the name goes only when this link is there to stay: it may be another version's. */
+	if (!vmn_unpin(site->dir, direction->next_link_name, failure) &&
+	    !vmn_pin(link, site->dir, direction->next_link_name, failure))
+		result = vmn_pin_rename(site->dir, direction->next_link_name, site->dir, direction->link_name, failure);
 	vmn_close(&link);
 	return result;
 }

@@ -23,9 +23,19 @@ int vmn_netns_enter(const char *path, struct vmn_failure *failure)
 	return failure->error ? -1 : 0;
 }
 
-int vmn_lock(const char *path, bool wait, struct vmn_failure *failure)
+/* What is no file, or cannot be written, is locked by reading it: flock(2) does not ask how it was opened. */
+static int open_to_lock(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 && (errno == EISDIR || errno == EROFS))
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd;
+}
+
+int vmn_lock(const char *path, bool wait, struct vmn_failure *failure)
+{
+	int fd = open_to_lock(path);
 	int error;
 
 	if (fd < 0)

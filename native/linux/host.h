@@ -11,7 +11,7 @@
 /* Moves the calling thread into the network namespace at `path`. */
 int vmn_netns_enter(const char *path, struct vmn_failure *failure);
 
-/* Opens (creates, mode 0600) and locks a file; EWOULDBLOCK when somebody holds it and `wait` is not asked for. */
+/* Opens (creates, mode 0600) and locks a file, or a folder that is there; EWOULDBLOCK when somebody holds it and `wait` is not asked for. */
 int vmn_lock(const char *path, bool wait, struct vmn_failure *failure);
 
 /*

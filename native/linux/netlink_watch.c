@@ -28,7 +28,8 @@ static int open_watch(int protocol, uint32_t groups, const char *what, struct vm
 
 int vmn_link_watch_open(struct vmn_failure *failure)
 {
-	return open_watch(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE, "watch interfaces", failure);
+	/* A rule says which routes count. */
+	return open_watch(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE, "watch interfaces", failure);
 }
 
 int vmn_bare_link_watch_open(struct vmn_failure *failure)

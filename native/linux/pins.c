@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pins_other.h"
+
 static const char *const object_names[] = {
 	[VMN_OBJECT_MAP] = "map",
 	[VMN_OBJECT_PROGRAM] = "prog",
@@ -16,8 +18,9 @@ static const char *const object_names[] = {
 
 /* In the order of removal. What says where the filter is attached goes last: a link is what keeps it there. */
 static const char *const pin_names[] = {
-	VMN_PIN_POLICY_NEXT, VMN_PIN_POLICY, VMN_PIN_POLICY_SLOT,  VMN_PIN_COUNTERS,   VMN_PIN_STATE,
-	VMN_PIN_FROM_VM,     VMN_PIN_TO_VM,  VMN_PIN_LINK_FROM_VM, VMN_PIN_LINK_TO_VM, VMN_PIN_HOOK,
+	VMN_PIN_POLICY_NEXT,       VMN_PIN_POLICY,          VMN_PIN_POLICY_SLOT,  VMN_PIN_COUNTERS,   VMN_PIN_STATE,
+	VMN_PIN_FROM_VM,           VMN_PIN_TO_VM,           VMN_PIN_LINK_FROM_VM, VMN_PIN_LINK_TO_VM, VMN_PIN_HOOK,
+	VMN_PIN_LINK_FROM_VM_NEXT, VMN_PIN_LINK_TO_VM_NEXT,
 };
 
 static int join(char path[PATH_MAX], const char *dir, const char *separator, const char *name,
@@ -68,18 +71,36 @@ static bool is_kind(int fd, enum vmn_object kind)
 	return strstr(target, ":bpf") && strstr(target, object_names[kind]);
 }
 
-int vmn_pin_open_path(const char *path, enum vmn_object kind, struct vmn_failure *failure)
+#define OF_ANOTHER_KIND (-3)
+
+static bool is_folder(const char *path)
+{
+	struct stat status;
+
+	return !lstat(path, &status) && S_ISDIR(status.st_mode);
+}
+
+static int open_kind(const char *path, enum vmn_object kind, struct vmn_failure *failure)
 {
 	int fd = bpf_obj_get(path);
+	int error = errno;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && error == ENOENT)
 		return VMN_NOT_PINNED;
 	if (fd < 0)
-		return vmn_fail(failure, errno, "bpf(BPF_OBJ_GET)", "%s", path);
-	if (!is_kind(fd, kind)) {
-		close(fd);
+		return is_folder(path) ? OF_ANOTHER_KIND : vmn_fail(failure, error, "bpf(BPF_OBJ_GET)", "%s", path);
+	if (is_kind(fd, kind))
+		return fd;
+	close(fd);
+	return OF_ANOTHER_KIND;
+}
+
+int vmn_pin_open_path(const char *path, enum vmn_object kind, struct vmn_failure *failure)
+{
+	int fd = open_kind(path, kind, failure);
+
+	if (fd == OF_ANOTHER_KIND)
 		return vmn_fail(failure, EMEDIUMTYPE, "bpf(BPF_OBJ_GET)", "%s is not a BPF %s", path, object_names[kind]);
-	}
 	return fd;
 }
 
@@ -87,9 +108,12 @@ int vmn_pin_open(const char *dir, const char *name, enum vmn_object kind, struct
 {
 	char path[PATH_MAX];
 
+	int fd;
+
 	if (vmn_pin_path(path, dir, name, failure))
 		return -1;
-	return vmn_pin_open_path(path, kind, failure);
+	fd = open_kind(path, kind, failure);
+	return fd == OF_ANOTHER_KIND ? VMN_NOT_PINNED : fd;
 }
 
 int vmn_pin(int fd, const char *dir, const char *name, struct vmn_failure *failure)
@@ -134,11 +158,27 @@ int vmn_pin_make_dir(const char *dir, struct vmn_failure *failure)
 	return 0;
 }
 
-int vmn_pin_remove_dir(const char *dir, struct vmn_failure *failure)
+bool vmn_pin_is_ours(const char *name)
+{
+	for (size_t i = 0; i < sizeof(pin_names) / sizeof(pin_names[0]); i++)
+		if (!strcmp(pin_names[i], name))
+			return true;
+	return false;
+}
+
+static int unpin_ours(const char *dir, struct vmn_failure *failure)
 {
 	for (size_t i = 0; i < sizeof(pin_names) / sizeof(pin_names[0]); i++)
 		if (vmn_unpin(dir, pin_names[i], failure))
 			return -1;
+	return 0;
+}
+
+int vmn_pin_remove_dir(const char *dir, struct vmn_failure *failure)
+{
+	/* First: a folder under a name of ours cannot be unpinned. */
+	if (vmn_pins_other_remove(dir, failure) || unpin_ours(dir, failure))
+		return -1;
 	if (rmdir(dir) && errno != ENOENT)
 		return vmn_fail(failure, errno, "rmdir", "%s", dir);
 	return 0;

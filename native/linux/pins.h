@@ -21,6 +21,8 @@
 #define VMN_PIN_TO_VM "to_vm"
 #define VMN_PIN_LINK_FROM_VM "link_from_vm"
 #define VMN_PIN_LINK_TO_VM "link_to_vm"
+#define VMN_PIN_LINK_FROM_VM_NEXT "link_from_vm_next"
+#define VMN_PIN_LINK_TO_VM_NEXT "link_to_vm_next"
 #define VMN_PIN_STATE "state"
 #define VMN_PIN_HOOK "hook"
 #define VMN_PIN_EVENTS "events"
@@ -34,7 +36,10 @@ int vmn_pin_next_dir(char path[PATH_MAX], const char *dir, struct vmn_failure *f
 /* `<dirname of dir>/events` */
 int vmn_pin_events_path(char path[PATH_MAX], const char *dir, struct vmn_failure *failure);
 
-/* Opens what is pinned. Returns a descriptor, VMN_NOT_PINNED without a failure when nothing is, or -1. */
+/*
+ * Opens what is pinned. Returns a descriptor, VMN_NOT_PINNED without a failure when nothing is, or -1. In a VM's folder
+ * something of another kind is of another version, and counts as nothing; elsewhere it is a failure, EMEDIUMTYPE.
+ */
 #define VMN_NOT_PINNED (-2)
 int vmn_pin_open(const char *dir, const char *name, enum vmn_object kind, struct vmn_failure *failure);
 int vmn_pin_open_path(const char *path, enum vmn_object kind, struct vmn_failure *failure);
@@ -48,7 +53,10 @@ int vmn_pin_rename(const char *from_dir, const char *from, const char *to_dir, c
 
 /* The folder, mode 0700; being there already is success. */
 int vmn_pin_make_dir(const char *dir, struct vmn_failure *failure);
-/* Unpins our names and removes the folder. What is not ours stays, and then so does the folder (ENOTEMPTY). */
+/* Whether something is pinned under this name in a VM's folder by this version. */
+bool vmn_pin_is_ours(const char *name);
+
+/* Unpins all there is, of other versions too, and removes the folder. */
 int vmn_pin_remove_dir(const char *dir, struct vmn_failure *failure);
 
 void vmn_close(int *fd);

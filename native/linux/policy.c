@@ -34,6 +34,26 @@ static int make_policy_map(const void *policy, struct vmn_failure *failure)
 	return -1;
 }
 
+int vmn_policy_open_slot(const char *dir, struct vmn_failure *failure)
+{
+	int fd = vmn_pin_open(dir, VMN_PIN_POLICY_SLOT, VMN_OBJECT_MAP, failure);
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length)) {
+		vmn_fail(failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)", "%s/" VMN_PIN_POLICY_SLOT, dir);
+		vmn_close(&fd);
+		return -1;
+	}
+	if (info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS && info.key_size == sizeof(first_entry) &&
+	    info.value_size == sizeof(uint32_t) && info.max_entries == 1)
+		return fd;
+	vmn_close(&fd);
+	return VMN_NOT_PINNED;
+}
+
 /* Id of the inner map in the slot, 0 when it is empty. */
 static int slot_holds(int slot_fd, uint32_t *id, struct vmn_failure *failure)
 {
@@ -149,7 +169,8 @@ static int read_if(uint32_t in_force, const char *dir, const char *name, uint8_t
 		return -1;
 	if (bpf_obj_get_info_by_fd(fd, &info, &length))
 		result = vmn_fail(failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)", "%s", name);
-	else if (info.id == in_force && info.value_size == VMN_POLICY_BYTES) {
+	else if (info.id == in_force && info.type == BPF_MAP_TYPE_ARRAY && info.key_size == sizeof(first_entry) &&
+	         info.value_size == VMN_POLICY_BYTES && info.max_entries == 1) {
 		if (bpf_map_lookup_elem(fd, &first_entry, policy))
 			result = vmn_fail(failure, errno, "bpf(BPF_MAP_LOOKUP_ELEM)", "%s", name);
 		else

@@ -11,7 +11,7 @@
 
 #include "failure.h"
 
-#define VMN_POLICY_BYTES 128
+#define VMN_POLICY_BYTES 4232
 
 enum vmn_policy_state {
 	VMN_POLICY_EMPTY, /* deny-all */
@@ -27,6 +27,12 @@ int vmn_policy_write(int slot_fd, const char *dir, const void *policy, struct vm
 
 /* The same for a slot that is not pinned: nobody can read it back. */
 int vmn_policy_put(int slot_fd, const void *policy, struct vmn_failure *failure);
+
+/*
+ * Opens the slot that is pinned in the folder. VMN_NOT_PINNED when there is none, or one of another version's that is not
+ * such a map: nothing must be written to that, nor read into as little room.
+ */
+int vmn_policy_open_slot(const char *dir, struct vmn_failure *failure);
 
 /* What the slot holds now. */
 int vmn_policy_read(int slot_fd, const char *dir, uint8_t policy[VMN_POLICY_BYTES], enum vmn_policy_state *state,

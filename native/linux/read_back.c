@@ -58,7 +58,7 @@ static bool judges_by_slot(const struct vmn_enforced *enforced)
 
 static int read_once(const char *dir, struct vmn_read_back *result, struct vmn_failure *failure)
 {
-	int slot_fd = vmn_pin_open(dir, VMN_PIN_POLICY_SLOT, VMN_OBJECT_MAP, failure);
+	int slot_fd = vmn_policy_open_slot(dir, failure);
 	uint32_t slot_id = 0;
 	int error = -1;
 

@@ -121,6 +121,17 @@ static void arp_answer(struct input *input)
 }
 
 /* clang-format off */
+/* As many ranges as there is room for: one address in each of so many networks, the last of them 223.0.0.1. */
+static void direct_full(struct input *input)
+{
+	struct vmn_policy *policy = &input->policy;
+
+	policy->denied_count = 0;
+	for (uint32_t i = 0; i < VMN_DENIED_MAX - 1; i++)
+		policy_deny(policy, VMN_NET32(0x0b000001u + i * 0x10000u), VMN_NET32(0x0b000001u + i * 0x10000u));
+	policy_deny(policy, ADDRESS(223, 0, 0, 1), ADDRESS(223, 0, 0, 1));
+}
+
 #define EDIT(name, ...) static void name(struct input *input) { struct frame *frame = &input->frame; (void)frame; __VA_ARGS__; }
 
 /* What passes */
@@ -389,7 +400,43 @@ EDIT(unsampled_tcp_super_frame_of_udp, unsampled(input); super_frame(input); inp
 EDIT(sampled, unsampled(input); input->policy.sample_per_million = VMN_MILLION)
 EDIT(sampled_anywhere, sampled(input); talk_to(input, ADDRESS(8, 8, 8, 8), 53))
 EDIT(sampled_tcp, sampled(input); protocol(input, 6))
-EDIT(mode_next, input->policy.mode = VMN_MODE_SAMPLED + 1)
+EDIT(mode_next, input->policy.mode = VMN_MODE_DIRECT + 1)
+
+/* Direct */
+EDIT(direct, policy_direct(&input->policy))
+EDIT(direct_anywhere, direct(input); talk_to(input, ADDRESS(8, 8, 8, 8), 53))
+EDIT(direct_tcp, direct(input); protocol(input, 6))
+EDIT(direct_icmp, direct(input); protocol(input, 1))
+EDIT(direct_port_zero, direct(input); talk_to(input, ADDRESS(8, 8, 8, 8), 0))
+EDIT(direct_lowest_denied, direct(input); talk_to(input, 0, 53))
+EDIT(direct_before, direct(input); talk_to(input, ADDRESS(9, 255, 255, 255), 53))
+EDIT(direct_first, direct(input); talk_to(input, ADDRESS(10, 0, 0, 0), 53))
+EDIT(direct_last, direct(input); talk_to(input, ADDRESS(10, 255, 255, 255), 53))
+EDIT(direct_behind, direct(input); talk_to(input, ADDRESS(11, 0, 0, 0), 53))
+EDIT(direct_one_address, direct(input); talk_to(input, ADDRESS(192, 0, 2, 7), 53))
+EDIT(direct_beside_it, direct(input); talk_to(input, ADDRESS(192, 0, 2, 8), 53))
+EDIT(direct_swapped, direct(input); talk_to(input, ADDRESS(8, 0, 0, 10), 53))
+EDIT(direct_metadata, direct(input); talk_to(input, ADDRESS(169, 254, 169, 254), 80))
+EDIT(direct_other_vm, direct(input); talk_to(input, ADDRESS(100, 64, 0, 8), 53))
+EDIT(direct_tcp_other_vm, direct_other_vm(input); protocol(input, 6))
+EDIT(direct_multicast, direct(input); talk_to(input, ADDRESS(224, 0, 0, 251), 5353))
+EDIT(direct_broadcast, direct(input); talk_to(input, 0xffffffffu, 67))
+EDIT(direct_of_nothing, direct(input); input->policy.denied_count = 0)
+EDIT(direct_of_too_much, direct(input); input->policy.denied_count = VMN_DENIED_MAX + 1)
+EDIT(direct_of_most, direct_anywhere(input); direct_full(input))
+EDIT(direct_of_most_last, direct(input); direct_full(input); talk_to(input, ADDRESS(223, 0, 0, 1), 53))
+EDIT(direct_audit, direct_anywhere(input); input->policy.flags = VMN_POLICY_AUDIT)
+EDIT(direct_quarantined, direct_anywhere(input); input->policy.flags = VMN_POLICY_QUARANTINED)
+EDIT(direct_spoofed, direct_anywhere(input); set_address(input, direction_of(input) == FROM ? AT_IP_SOURCE : AT_IP_DESTINATION, ADDRESS(100, 64, 0, 8)))
+EDIT(direct_mac, direct_anywhere(input); frame->bytes[11] ^= 1)
+EDIT(direct_fragment, direct_anywhere(input); set16(input, AT_IP_FRAGMENT, 0x2000))
+EDIT(direct_options, direct_anywhere(input); frame_push_options(frame, 1))
+EDIT(direct_ipv6, direct_anywhere(input); ethertype(input, 0x86dd))
+EDIT(direct_too_big, direct(input); size_over_limit(input))
+EDIT(direct_offload_elsewhere, direct_anywhere(input); input->pending_checksum_offset = AT_IP_SOURCE)
+EDIT(direct_super_frame, direct(input); super_frame(input))
+EDIT(direct_super_frame_other, direct(input); super_frame_other(input))
+EDIT(direct_tcp_super_frame, direct(input); tcp_super_frame(input))
 
 /* Audit */
 EDIT(audit_nothing_wrong, input->policy.flags = VMN_POLICY_AUDIT)
@@ -714,6 +761,40 @@ const struct test_case CASES[] = {
 	CASE(FROM, DESTINATION_ADDRESS, EVERYWHERE, "[FS-3] drawn: DNS somewhere", sampled_anywhere),
 	CASE(TO, SOURCE_ADDRESS, EVERYWHERE, "[FS-3] drawn: DNS from somewhere", sampled_anywhere),
 	BOTH(PROTOCOL, EVERYWHERE, "[FS-3] drawn: TCP", sampled_tcp),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: a datagram to anybody", direct_anywhere),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: TCP", direct_tcp),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: ICMP", direct_icmp),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: what stands in a datagram is nobody's business", direct_port_zero),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: the lowest denied address", direct_lowest_denied),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: the address before a denied network", direct_before),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: the first address of a denied network", direct_first),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: the last address of a denied network", direct_last),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: the address behind a denied network", direct_behind),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: a denied address", direct_one_address),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: an address beside it", direct_beside_it),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: a denied address in the other byte order", direct_swapped),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: metadata server", direct_metadata),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: another VM", direct_other_vm),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: TCP with another VM", direct_tcp_other_vm),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] [SB-7] direct: multicast address", direct_multicast),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] [SB-7] direct: broadcast address", direct_broadcast),
+	BOTH(POLICY_ABI, EVERYWHERE, "[NM-1] direct: that denies nothing", direct_of_nothing),
+	BOTH(POLICY_ABI, EVERYWHERE, "[NM-1] direct: that denies more than there is room for", direct_of_too_much),
+	BOTH(ALLOWED_DIRECT, EVERYWHERE, "[NM-1] direct: beside as many denied addresses as there is room for", direct_of_most),
+	BOTH(DENIED_NETWORK, EVERYWHERE, "[NM-1] direct: the last of as many denied addresses as there is room for", direct_of_most_last),
+	BOTH(POLICY_ABI, EVERYWHERE, "[NM-1] direct: that only audits", direct_audit),
+	BOTH(QUARANTINED, EVERYWHERE, "[NM-1] direct: quarantined", direct_quarantined),
+	CASE(FROM, SOURCE_ADDRESS, EVERYWHERE, "[NM-1] [SB-1] direct: a spoofed source", direct_spoofed),
+	CASE(TO, DESTINATION_ADDRESS, EVERYWHERE, "[NM-1] [SB-10] direct: for another VM", direct_spoofed),
+	BOTH(SOURCE_MAC, EVERYWHERE, "[NM-1] [SB-1] direct: a spoofed MAC", direct_mac),
+	BOTH(IP_FRAGMENT, EVERYWHERE, "[NM-1] [SB-2] direct: a fragment", direct_fragment),
+	BOTH(IP_OPTIONS, EVERYWHERE, "[NM-1] [SB-3] direct: options", direct_options),
+	BOTH(IPV6, EVERYWHERE, "[NM-1] [SB-6] direct: IPv6", direct_ipv6),
+	BOTH(PACKET_TOO_BIG, EVERYWHERE, "[NM-1] [SB-5] direct: too big", direct_too_big),
+	BOTH(CHECKSUM_OFFLOAD, OFFLOADED, "[NM-1] [SB-5] direct: the host shall write into its source", direct_offload_elsewhere),
+	BOTH(ALLOWED_DIRECT, OFFLOADED, "[NM-1] direct: a super-frame of UDP", direct_super_frame),
+	BOTH(SUPER_FRAME, EVERYWHERE, "[NM-1] [SB-5] direct: a super-frame that becomes fragments", direct_super_frame_other),
+	BOTH(ALLOWED_DIRECT, ON_HOST, "[NM-1] direct: a super-frame of TCP", direct_tcp_super_frame),
 	BOTH(ALLOWED, EVERYWHERE, "[EB-2] audit: nothing wrong", audit_nothing_wrong),
 	CASE(FROM, DESTINATION_PORT, EVERYWHERE | AUDITED, "[EB-2] audit: another port", audit_port),
 	CASE(TO, SOURCE_PORT, EVERYWHERE | AUDITED, "[EB-2] audit: another port", audit_port),

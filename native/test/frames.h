@@ -121,6 +121,29 @@ static inline struct vmn_policy policy_plain(void)
 	return policy;
 }
 
+/* The ranges of a Direct policy, by `first`. What is there must be in order and apart. */
+static inline void policy_deny(struct vmn_policy *policy, uint32_t first_be, uint32_t last_be)
+{
+	policy->denied[policy->denied_count].first = VMN_NET32(first_be);
+	policy->denied[policy->denied_count].last = VMN_NET32(last_be);
+	policy->denied_count++;
+}
+
+/* Mode Direct, which denies what its class and everybody's do. */
+static inline void policy_direct(struct vmn_policy *policy)
+{
+	policy->mode = VMN_MODE_DIRECT;
+	memset(&policy->endpoint, 0, sizeof(policy->endpoint));
+	policy->denied_count = 0;
+	policy_deny(policy, ADDRESS(0, 0, 0, 0), ADDRESS(0, 255, 255, 255));
+	policy_deny(policy, ADDRESS(10, 0, 0, 0), ADDRESS(10, 255, 255, 255));
+	policy_deny(policy, ADDRESS(100, 64, 0, 0), ADDRESS(100, 64, 255, 255));
+	policy_deny(policy, ADDRESS(127, 0, 0, 0), ADDRESS(127, 255, 255, 255));
+	policy_deny(policy, ADDRESS(169, 254, 0, 0), ADDRESS(169, 254, 255, 255));
+	policy_deny(policy, ADDRESS(192, 0, 2, 7), ADDRESS(192, 0, 2, 7));
+	policy_deny(policy, ADDRESS(224, 0, 0, 0), 0xffffffffu);
+}
+
 static inline void frame_ethernet(struct frame *frame, const struct vmn_policy *policy, int direction, uint16_t type)
 {
 	int from_vm = direction == VMN_DIRECTION_FROM_VM;

@@ -32,6 +32,30 @@ struct generator generator_of(uint64_t seed)
 
 #define PICK(generator, array) ((array)[below(generator, sizeof(array) / sizeof((array)[0]))])
 
+/* Ranges around everybody who is in the frames, or between them, or so many that the search has all its steps to go. */
+static void generate_direct(struct generator *generator, struct vmn_policy *policy)
+{
+	static const uint32_t people[] = {ENDPOINT_ADDRESS, PREVIOUS_ADDRESS, GATEWAY_ADDRESS};
+	uint32_t at = 0, count = one_in(generator, 4) ? VMN_DENIED_MAX : 1 + below(generator, 12);
+	uint32_t person = VMN_NET32(PICK(generator, people));
+
+	policy_direct(policy);
+	if (one_in(generator, 3))
+		return;
+	policy->denied_count = 0;
+	if (one_in(generator, 2))
+		at = person - below(generator, 3);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t first = at + below(generator, 3), last = first + below(generator, 3);
+
+		if (first < at || last < first || last > 0xfffffff0u)
+			break;
+		policy_deny(policy, VMN_NET32(first), VMN_NET32(last));
+		at = last + 2 + (one_in(generator, 3) ? below(generator, 0x2000000) : 0);
+	}
+	policy->flags &= ~VMN_POLICY_AUDIT;
+}
+
 void generate_policy(struct generator *generator, struct input *input)
 {
 	struct vmn_policy *policy = &input->policy;
@@ -48,7 +72,10 @@ void generate_policy(struct generator *generator, struct input *input)
 		policy->flags |= VMN_POLICY_AUDIT;
 	if (one_in(generator, 4))
 		policy->max_packet_bytes = one_in(generator, 2) ? 1500 : below(generator, 3000);
-	switch (below(generator, 4)) {
+	switch (below(generator, 5)) {
+	case 2:
+		generate_direct(generator, policy);
+		break;
 	case 0:
 		policy->mode = VMN_MODE_CONNTRACK;
 		break;

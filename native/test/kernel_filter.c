@@ -200,7 +200,7 @@ struct vmn_counter kernel_filter_counter(struct kernel_filter *filter, int block
 
 /* The map's value: a lock, and what it guards. */
 struct guarded {
-	uint32_t lock, reserved;
+	uint32_t lock, abi;
 	struct vmn_state state;
 };
 

@@ -77,8 +77,9 @@ static void short_linear_parts_never_pass(void)
 		bool strict = input.policy.flags & VMN_POLICY_STRICT_WIREGUARD;
 		uint32_t needed = strict ? VMN_JUDGED_BYTES : VMN_JUDGED_BYTES - VMN_WIREGUARD_HEAD_BYTES;
 
-		/* Super-frames are read to their end. Not drawn means that the transport header is nobody's business. */
-		if (vmn_is_drop(CASES[i].reason) || input.super_frame || CASES[i].reason == VMN_REASON_ALLOWED_UNSAMPLED)
+		/* Super-frames are read to their end. Not drawn, or direct: the transport header is nobody's business. */
+		if (vmn_is_drop(CASES[i].reason) || input.super_frame || CASES[i].reason == VMN_REASON_ALLOWED_UNSAMPLED ||
+		    CASES[i].reason == VMN_REASON_ALLOWED_DIRECT)
 			continue;
 		for (uint32_t linear = 0; linear < needed && linear < input.frame.length; linear++)
 			CHECK(vmn_is_drop(judge_linear(&input, CASES[i].direction, linear)));

@@ -15,6 +15,11 @@ export const UNREACHABLE: readonly Unreachable[] = [
     why: 'nobody has a frame that ends before it begins; the comparison keeps the subtraction from wrapping if someone did',
   },
   {
+    file: 'direct.h',
+    text: 'if (more <= count && more <= VMN_DENIED_MAX && policy->denied[more - 1].first <= address)',
+    why: 'a policy of more ranges than there is room for is refused before; the bound is what the verifier sees',
+  },
+  {
     file: 'destination.h',
     text: '!vmn_load_far32(whole, offset, &head)',
     why: 'segments are read after the geometry rule: they end within the frame; in the kernel the read may fail',

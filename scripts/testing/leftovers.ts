@@ -1,9 +1,14 @@
-/** What tests could leave on a machine: compared before and after the tiers that touch the host's network. */
+/** What tests could leave on a machine, or in a lane: compared before and after the tiers that touch the host's network. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Each leftover as a person would name it, e.g. `network namespace vmn-lab-1`. */
-export function leftoversOnHost(): Set<string> {
+const LIKE_OURS = /^qemu-system|(^| )tcpdump |src\/(agent|cli|controller)\/main\.ts|\/(etcd|kube-[a-z-]+) --/;
+
+/**
+ * Each leftover as a person would name it, e.g. `network namespace vmn-lab-1`. A machine runs processes of others, a lane
+ * does not.
+ */
+export function leftovers(which: 'processes like ours' | 'every process'): Set<string> {
   return new Set([
     ...names('/run/netns').map((name) => `network namespace ${name}`),
     ...names('/sys/class/net')
@@ -13,7 +18,7 @@ export function leftoversOnHost(): Set<string> {
       .filter((name) => name.startsWith('vmn'))
       .map((name) => `pins in /sys/fs/bpf/${name}`),
     ...mountsOfOurs().map((path) => `mount ${path}`),
-    ...processesOfOurs(),
+    ...processes(which === 'every process' ? /./ : LIKE_OURS),
   ]);
 }
 
@@ -29,17 +34,13 @@ function mountsOfOurs(): string[] {
     .filter((path) => /vmn|^\/run\/netns\//.test(path));
 }
 
-function processesOfOurs(): string[] {
+function processes(like: RegExp): string[] {
   return names('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       const words = (readText(join('/proc', pid, 'cmdline')) ?? '').split('\0');
-      const command = words.slice(0, 4).join(' ');
-      return /^qemu-system|(^| )tcpdump |src\/(agent|cli|controller)\/main\.ts|\/(etcd|kube-[a-z-]+) --/.test(
-        command,
-      )
-        ? [`process ${pid} ${command}`]
-        : [];
+      const command = words.slice(0, 4).join(' ').trim();
+      return like.test(command) ? [`process ${pid} ${command}`] : [];
     });
 }
 

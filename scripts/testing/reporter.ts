@@ -41,6 +41,8 @@ export const RECORDS_VARIABLE = 'VMN_TEST_RECORDS';
 export const TIER_VARIABLE = 'VMN_TEST_TIER';
 /** Set to 1 where each test takes long enough that a person wants to see it pass. */
 export const EACH_TEST_VARIABLE = 'VMN_TEST_EACH';
+/** Set to 1 where our output ends on a terminal although it goes through a pipe. */
+export const COLOUR_VARIABLE = 'VMN_TEST_COLOUR';
 
 export default class TierReporter {
   readonly #projectRoot = process.cwd();
@@ -125,8 +127,9 @@ function statusOf(assertion: Assertion): TestRecord['status'] {
 }
 
 function mark(status: TestRecord['status']): string {
-  if (status === 'passed') return styleText('green', 'ok');
-  return status === 'failed' ? styleText('red', 'FAILED') : styleText('yellow', 'skipped');
+  const options = { validateStream: process.env[COLOUR_VARIABLE] !== '1' };
+  if (status === 'passed') return styleText('green', 'ok', options);
+  return status === 'failed' ? styleText('red', 'FAILED', options) : styleText('yellow', 'skipped', options);
 }
 
 function seconds(durationMs: number): string {

@@ -6,6 +6,8 @@ import { CONTROL_PLANE_VARIABLE, testCluster } from '../../test/support/control-
 import { ControlPlane } from '../../test/support/control-plane/control-plane.ts';
 import { PROBLEM_VARIABLE } from '../../test/support/control-plane/requirement.ts';
 
+export { PROBLEM_VARIABLE };
+
 export interface SharedControlPlane {
   /** For the tests' environment. */
   env: Record<string, string>;
@@ -14,22 +16,24 @@ export interface SharedControlPlane {
   stop: () => Promise<void>;
 }
 
-/**
- * Builds what the cache lacks and starts the set that test files share. Where that cannot be, the environment says why and
- * the tests are skipped with that reason.
- */
-export async function shareControlPlane(
-  say: (text: string) => void,
-  signal: AbortSignal,
-): Promise<SharedControlPlane> {
+/** Builds what the cache lacks. Null when all is there, else why not: tests that are told so are skipped with that reason. */
+export async function prepareControlPlane(signal: AbortSignal): Promise<string | null> {
   try {
     for (const name of CONTROL_PLANE_ASSETS) await ensureAsset(name, { signal });
+    return null;
   } catch (error) {
-    if (!(error instanceof AssetUnavailable)) throw error;
-    say(`no control plane: ${error.message}`);
-    return notStarted({ [PROBLEM_VARIABLE]: error.message });
+    if (error instanceof AssetUnavailable) return error.message;
+    throw error;
   }
-  if (testCluster() !== 'own') return notStarted({});
+}
+
+/** Whether the cluster of the tests is one that they start themselves, wherever they are. */
+export const isOwnCluster = (): boolean => testCluster() === 'own';
+
+/** Starts the set that test files share, unless the environment says why there is none. */
+export async function shareControlPlane(say: (text: string) => void): Promise<SharedControlPlane> {
+  const none = { env: {}, folder: null, stop: async () => undefined };
+  if (process.env[PROBLEM_VARIABLE] !== undefined || !isOwnCluster()) return none;
   const controlPlane = await ControlPlane.start();
   say(`kube-apiserver and etcd ready in ${(controlPlane.startedInMs / 1000).toFixed(1)} s`);
   return {
@@ -37,8 +41,4 @@ export async function shareControlPlane(
     folder: controlPlane.folder,
     stop: () => controlPlane.stop(),
   };
-}
-
-function notStarted(env: Record<string, string>): SharedControlPlane {
-  return { env, folder: null, stop: async () => undefined };
 }

@@ -4,10 +4,13 @@ import { isVmnError, VmnError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { isViolation } from '../filter/drop-reason.ts';
 import type { FilterEvent } from '../native/filter-engine.ts';
+import { LookAgain } from './attachment/look-again.ts';
 import { ReconcileLoop } from './attachment/loop.ts';
 import { reconcile } from './attachment/pass.ts';
-import type { PassMemory, PassPorts, PassResult } from './attachment/pass.ts';
+import type { HostProblem, PassMemory, PassPorts, PassResult } from './attachment/pass.ts';
+import { Losses } from './attachment/losses.ts';
 import { RetryTable } from './attachment/retry.ts';
+import type { TapHolder } from './host/kernel.ts';
 import type { Nft } from './host/nft.ts';
 import { Paced } from './host/paced.ts';
 import type { Sites } from './host/site.ts';
@@ -27,12 +30,13 @@ import type { IntentSource, OpenSource } from './source/source.ts';
 import { announceChanges } from './status/announce.ts';
 import { ConditionHistory } from './status/condition-history.ts';
 import { DropEventFeed, toDropEvent } from './status/drop-events.ts';
-import { hostProblem } from './status/problems.ts';
+import { attachmentOf } from './status/event-card.ts';
+import { directoryProblem, hostProblem } from './status/problems.ts';
 import { reportStatus, unverifiedStatus } from './status/report.ts';
 import { StatusServer } from './status/server.ts';
 import { ViolationLog } from './status/violation-log.ts';
 import type { AgentInfo, AgentStatus } from './status/status.ts';
-import type { ClosedTapPorts } from './wiring/closed-tap.ts';
+import type { PatientPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
 import { socketPathOf } from './wiring/paths.ts';
 import type { Engine } from './wiring/verify.ts';
@@ -43,7 +47,7 @@ export interface Closable {
 }
 
 /** The machine, as the agent needs it; see host/ for the real one. */
-export interface AgentPorts extends ClosedTapPorts {
+export interface AgentPorts extends PatientPorts {
   readonly nft: Nft;
   readonly uplinks: OpenedUplinks;
   readonly clock: Clock;
@@ -59,9 +63,11 @@ export interface AgentPorts extends ClosedTapPorts {
   readonly engine: Engine;
   /** Null: nobody else is told of passes. */
   readonly observer: PassObserver | null;
+  /** Why nothing can be pinned now; null: it can be. See native/bpffs.ts. */
+  bpffsFault(): VmnError | null;
   /** 16 bytes that no guest can know. */
   newSecret(): Uint8Array;
-  /** Calls back when links, addresses or routes of the host may have changed. */
+  /** Calls back when links, addresses, routes or routing rules of the host may have changed. */
   watchLinks(onChange: () => void): Closable;
   /** Calls back when the host's nftables rule set may have changed, by this agent too. */
   watchGuard(onChange: () => void): Closable;
@@ -108,9 +114,11 @@ export class Agent {
   readonly #feed = new DropEventFeed();
   readonly #violations = new ViolationLog();
   readonly #history: ConditionHistory;
+  readonly #again = new LookAgain();
   readonly #memory: PassMemory = {
     retries: new RetryTable(),
     generations: new Map(),
+    losses: new Losses(),
     exposure: new Exposure(),
     guardedSites: new Set(),
   };
@@ -129,7 +137,7 @@ export class Agent {
     this.#sites = new WatchedSites(ports.sites, () => this.#linksChanged());
     this.#loop = new ReconcileLoop({
       pass: () => this.#pass(),
-      nextRetryNs: () => this.#memory.retries.nextRetryNs(),
+      nextRetryNs: () => this.#nextNs(),
       clock: ports.clock,
       log: ports.log,
       resyncMs: settings.resyncMs,
@@ -138,9 +146,13 @@ export class Agent {
     const onChange = (): void => this.#loop.request();
     this.#endings = new Endings({ machine, clock, log, onChange });
     this.#cables = new Cables({ machine, store, clock, log, onChange });
-    this.health = new AgentHealth(() => this.#loop.idleMs, settings.resyncMs);
+    this.health = new AgentHealth(
+      () => this.#loop.idleMs,
+      settings.resyncMs,
+      () => ports.bpffsFault()?.message ?? null,
+    );
     this.#source = settings.openSource({
-      onChange: () => this.#loop.request(),
+      onChange: () => this.#loop.requestAtOnce(),
       overdueMs: () => this.#loop.overdueMs,
       vms: this.#vms,
     });
@@ -198,6 +210,14 @@ export class Agent {
     });
   }
 
+  /** When something is to be looked at that nobody tells of; null: nothing. */
+  #nextNs(): bigint | null {
+    const { retries, losses } = this.#memory;
+    return [retries.nextRetryNs(), losses.nextNs(), this.#again.nextNs(), this.#cables.nextNs()].reduce(
+      earlier,
+    );
+  }
+
   #linksChanged(): void {
     this.#memory.exposure.noticed(this.#ports.clock.monotonicNs());
     this.#loop.request();
@@ -218,14 +238,29 @@ export class Agent {
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
     if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
     this.#own.observed(result.attachments);
+    this.#again.passed(result.attachments, result.problems, this.#ports.clock.monotonicNs());
     const now = this.#ports.clock.now().toISOString();
-    this.#cables.keep(cableWishes(result.attachments, this.#ports.kernel));
+    this.#cables.keep(cableWishes(result.attachments, (tap, site) => this.#holdersOf(tap, site)));
     result = { ...result, attachments: withCables(result.attachments, this.#cables) };
+    this.health.passed(result);
+    result = { ...result, problems: [...result.problems, ...this.#hostProblems()] };
     const status = reportStatus(this.#settings.info, result, this.#history, this.#violations, now);
     this.#show(status);
-    this.health.passed(result);
     this.#ports.observer?.passed(status, result);
     this.#source.passed(status, result);
+  }
+
+  /** What is wrong with the host whatever a pass did. */
+  #hostProblems(): HostProblem[] {
+    const error = this.#ports.bpffsFault();
+    const unpinnable = error === null ? [] : [{ on: this.#settings.paths.bpffs, error }];
+    const unseen = [...this.#vms.problems(), ...this.#sites.problems()].map(directoryProblem);
+    return [...unpinnable, ...unseen];
+  }
+
+  #holdersOf(tap: string, site: string | null): readonly TapHolder[] {
+    const kernel = site === null ? this.#ports.kernel : this.#sites.kernelOf(site);
+    return kernel?.tapHolders(tap) ?? [];
   }
 
   #unverified(problem: Problem): void {
@@ -277,14 +312,20 @@ export class Agent {
   #onEvent(event: FilterEvent): void {
     const violation = event.direction === 'from-vm' && isViolation(event.reason);
     if (violation || this.#feed.listeners > 0) {
-      const drop = toDropEvent(event, this.#status, this.#ports.clock);
-      if (violation) {
-        this.#violations.note(drop);
-        this.#source.violated(drop.vm, event);
+      const attachment = attachmentOf(event, this.#status?.attachments ?? []);
+      const drop = toDropEvent(event, attachment, this.#ports.clock);
+      if (violation && attachment !== null) {
+        this.#violations.note(attachment.pins, drop);
+        this.#source.violated(attachment.pins, event);
       }
       this.#feed.publish(drop);
     }
     // The answer comes from the kernel's count, in a pass; this is only the call for one.
     if (event.kind === 'violations') this.#loop.request();
   }
+}
+
+function earlier(a: bigint | null, b: bigint | null): bigint | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
 }

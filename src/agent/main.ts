@@ -1,12 +1,13 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { systemClock } from '../lib/clock.ts';
 import { outliveReaders } from '../lib/closed-readers.ts';
 import { isVmnError } from '../lib/errors.ts';
-import { HealthServer } from '../kube/health/health-server.ts';
+import type { HealthServer } from '../kube/health/health-server.ts';
 import { ConnectionConfigError } from '../kube/transport/connection-config-error.ts';
 import { createLogger } from '../lib/log.ts';
+import { bpffsFault } from '../native/bpffs.ts';
 import { openEvents } from '../native/filter-engine.ts';
 import { lack, TCX } from '../native/kernel-feature.ts';
 import { randomSecret } from '../native/policy-abi.ts';
@@ -15,13 +16,15 @@ import { watchLinks } from '../native/rtnetlink.ts';
 import { Agent } from './agent.ts';
 import { FoundVms } from './discovery/found-vms.ts';
 import { systemMachine } from './discovery/system-machine.ts';
-import { acquireLock } from './host/lock.ts';
-import type { HeldLock } from './host/lock.ts';
-import { nftProgram } from './host/nft.ts';
+import { firstSignal } from './first-signal.ts';
+import { awaitHost } from './host/host-lock.ts';
+import type { HeldHost } from './host/host-lock.ts';
 import { prepareHost } from './host/prepare.ts';
+import { ownHeap, TidyHeap } from './host/tidy-heap.ts';
+import { warnOfLooseReversePath } from './host/reverse-path.ts';
 import { systemSites } from './host/system-site.ts';
-import { openMetrics } from './metrics/open.ts';
 import type { Measured, MetricsMeans } from './metrics/open.ts';
+import type { PassObserver } from './metrics/pass-observer.ts';
 import { EXIT_ENVIRONMENT, EXIT_FAILURE, EXIT_OK, parseAgentOptions, usageExitCode } from './options.ts';
 import type { AgentOptions } from './options.ts';
 import { sourceOf } from './source/open.ts';
@@ -46,13 +49,19 @@ async function main(argv: readonly string[]): Promise<number> {
   const log = createLogger({ name: 'vmnet-agent', level: options.logLevel });
   // Whatever is made from here on is for root alone.
   process.umask(0o077);
-  const locks = new Locks();
+  let host: HeldHost | null = null;
   let agent: Agent | null = null;
   let health: HealthServer | null = null;
   try {
-    const programTags = prepareHost(options);
-    locks.take(options.stateDir);
-    locks.take(options.runDir);
+    const programTags = prepareHost();
+    host = await awaitHost(options, {
+      clock: systemClock,
+      waitMs: options.takeoverSeconds * 1000,
+      signal: firstSignal,
+      onWait: ({ message }) =>
+        log.warn({ seconds: options.takeoverSeconds }, `waiting for another agent to end: ${message}`),
+    });
+    if (host === null) return EXIT_OK;
     const info = {
       version,
       pid: process.pid,
@@ -62,9 +71,12 @@ async function main(argv: readonly string[]): Promise<number> {
       programTags,
     };
     const system = systemPorts(options);
-    const measured = openMeasured(options, { info, kernel: system.kernel, clock: systemClock, log });
-    const ports = { ...system, kernel: measured?.kernel ?? system.kernel };
+    const kernel = host.pins.guarding(system.kernel);
+    const measured = await openMeasured(options, { info, kernel, clock: systemClock, log });
+    const ports = { ...system, kernel: measured?.kernel ?? kernel };
     demandTapsOnly(options.managedInterfaces, ports.kernel.links());
+    warnOfLooseReversePath(ports.kernel, log);
+    const sites = systemSites(ports.kernel);
     agent = new Agent(
       {
         info,
@@ -83,9 +95,9 @@ async function main(argv: readonly string[]): Promise<number> {
       },
       {
         ...ports,
-        nft: nftProgram(),
+        nft: sites.own.nft,
         found: new FoundVms({ machine: systemMachine(), clock: systemClock, log }),
-        sites: systemSites(ports.kernel),
+        sites,
         engine: lack(TCX) === null ? 'tcx' : 'clsact',
         uplinks: openedUplinksFile(
           openedUplinksOf(options),
@@ -95,19 +107,20 @@ async function main(argv: readonly string[]): Promise<number> {
         log,
         control: systemControl(systemClock),
         cables: new CableFile(cablesOf(options)),
-        observer: measured?.observer ?? null,
+        observer: tidying(measured?.observer ?? null),
+        bpffsFault: () => bpffsFault(options.bpffs),
         newSecret: randomSecret,
         watchLinks,
         watchGuard: watchNftables,
         openEvents: (onEvent) => openEvents(options.bpffs, onEvent),
       },
     );
-    const signal = nextSignal();
     health = await serveHealth(options, agent, measured);
     await agent.start();
     const { source, nodeName } = options;
     log.info({ version, source, nodeName, programTags, healthPort: health?.port }, 'started');
-    log.info({ signal: await signal }, 'stopping; the filters stay in force');
+    if (!firstSignal.aborted) await once(firstSignal, 'abort');
+    log.info({ signal: firstSignal.reason }, 'stopping; the filters stay in force');
     return EXIT_OK;
   } catch (error) {
     if (error instanceof ConnectionConfigError) {
@@ -121,13 +134,23 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     await health?.close();
     await agent?.close();
-    locks.release();
+    host?.release();
   }
 }
 
-/** Nobody asks: nothing is counted. */
-function openMeasured(options: AgentOptions, means: Omit<MetricsMeans, 'paths'>): Measured | null {
-  return options.healthAddress === undefined ? null : openMetrics({ ...means, paths: options });
+/** Nobody asks: nothing is counted, and nothing loaded for it. */
+async function openMeasured(
+  options: AgentOptions,
+  means: Omit<MetricsMeans, 'paths'>,
+): Promise<Measured | null> {
+  if (options.healthAddress === undefined) return null;
+  const { openMetrics } = await import('./metrics/open.ts');
+  return openMetrics({ ...means, paths: options });
+}
+
+function tidying(observer: PassObserver | null): PassObserver | null {
+  const heap = ownHeap();
+  return heap === null ? observer : new TidyHeap(heap, systemClock, observer);
 }
 
 /** Before the first pass, for it to be told that it has not ended. */
@@ -137,28 +160,9 @@ async function serveHealth(
   measured: Measured | null,
 ): Promise<HealthServer | null> {
   if (healthAddress === undefined || measured === null) return null;
+  const { HealthServer } = await import('../kube/health/health-server.ts');
   const { metrics } = measured;
   return HealthServer.listen({ ...healthAddress, live, ready, metrics, clock: systemClock });
-}
-
-/** One agent on one host: the state folder and the run folder each belong to one process at a time. */
-class Locks {
-  readonly #held: HeldLock[] = [];
-
-  take(dir: string): void {
-    this.#held.push(acquireLock(join(dir, 'agent.lock'), { wait: false }));
-  }
-
-  release(): void {
-    for (const lock of this.#held.splice(0)) lock.release();
-  }
-}
-
-/** Further signals change nothing: the end is under way and takes no longer than a pass. */
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
-  });
 }
 
 function ownVersion(): string {

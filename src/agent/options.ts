@@ -15,6 +15,8 @@ export interface AgentOptions extends AttachmentPaths {
   readonly nodeName: string;
   readonly logLevel: LogLevel;
   readonly resyncSeconds: number;
+  /** How long to wait for another agent of this host to end. */
+  readonly takeoverSeconds: number;
   /** Patterns of taps that are closed whoever made them; see wiring/managed.ts. */
   readonly managedInterfaces: readonly string[];
   /** Of /healthz, /readyz and /metrics; undefined: they are not served. */
@@ -22,16 +24,16 @@ export interface AgentOptions extends AttachmentPaths {
 }
 
 /** Where the wishes come from. */
-export type SourceOptions =
-  | { readonly kind: 'manifests'; readonly dir: string }
-  | {
-      readonly kind: 'cluster';
-      /** Path; undefined: the service account of the pod. */
-      readonly kubeconfig: string | undefined;
-      readonly context: string | undefined;
-      /** Of the Lease. */
-      readonly namespace: string;
-    };
+export type SourceOptions = { readonly kind: 'manifests'; readonly dir: string } | ClusterOptions;
+
+export interface ClusterOptions {
+  readonly kind: 'cluster';
+  /** Path; undefined: the service account of the pod. */
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Of the Lease. */
+  readonly namespace: string;
+}
 
 /** What `vmnet-agent` exits with. */
 export const EXIT_OK = 0;
@@ -46,13 +48,17 @@ The agent makes this host enforce what VMNetworks say: nothing of a VM passes bu
 proves that by reading the kernel back, and changes nothing of what is not its own.
 
 What is wanted it takes from one of two places:
-  --manifests       VMNetworks in a folder. It makes a closed tap for every VM that they name.
+  --manifests       VMNetworks in a folder. It makes a closed tap for every VM that they name and that
+                    does not run on taps of others.
   --kubeconfig, --in-cluster
                     the VMNetworkAttachments of this node. It reports the VMs of this host, and what it enforces for
                     them; while the API server is away it goes on by what it last said, also after a start.
 
 Stopping it (SIGTERM, SIGINT, even SIGKILL) opens nothing and closes nothing: the filter stays in the kernel, and the
 next start takes it over. A VM that nothing names any more is denied at once; its tap is removed when the VM has ended.
+
+One agent has a host, that is its network namespace, whatever its folders. A second one changes nothing: it waits
+--takeover-seconds for the first one to end, and then gives up and says which process that is.
 
 Status: vmnetctl status. Refused frames: vmnetctl drops -f. Logs: JSON on standard output, one line a change.
 
@@ -64,8 +70,8 @@ Exit codes:
   0  ended by a signal, everything in place
   1  unexpected failure (a bug)
   2  the command line is wrong
-  3  this machine lacks something: root, a capability, bpffs, the lock, a way to the API server; the message says what
-     to do
+  3  this machine lacks something: root, a capability, bpffs, a way to the API server; or another agent has it. The
+     message says what to do
 `;
 
 /** Of the process, where an option is not given. */
@@ -78,7 +84,10 @@ export interface Surroundings {
 interface Parsed
   extends
     AttachmentPaths,
-    Pick<AgentOptions, 'nodeName' | 'logLevel' | 'resyncSeconds' | 'managedInterfaces' | 'healthAddress'> {
+    Pick<
+      AgentOptions,
+      'nodeName' | 'logLevel' | 'resyncSeconds' | 'takeoverSeconds' | 'managedInterfaces' | 'healthAddress'
+    > {
   readonly manifests?: string;
   readonly kubeconfig?: string;
   readonly inCluster?: boolean;
@@ -159,6 +168,14 @@ export function agentCommand(version: string, hostname: string, env: Surrounding
     )
     .addOption(
       new Option(
+        '--takeover-seconds <n>',
+        'wait so long for another agent of this host to end; 0: not at all',
+      )
+        .default(10)
+        .argParser(takeoverSeconds),
+    )
+    .addOption(
+      new Option(
         '--health-address <address>',
         'where /healthz, /readyz and /metrics are served: [HOST]:PORT; nowhere unless given',
       ).argParser(listenAddress),
@@ -200,7 +217,15 @@ export function managedInterfaces(text: string): readonly string[] {
 }
 
 function resyncSeconds(text: string): number {
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (seconds >= 0.1 && seconds <= 3600) return seconds;
-  throw new InvalidArgumentError('Give seconds from 0.1 to 3600.');
+  return seconds(text, 0.1);
+}
+
+function takeoverSeconds(text: string): number {
+  return seconds(text, 0);
+}
+
+function seconds(text: string, least: number): number {
+  const given = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (given >= least && given <= 3600) return given;
+  throw new InvalidArgumentError(`Give seconds from ${least} to 3600.`);
 }

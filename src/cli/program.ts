@@ -6,6 +6,7 @@ import { dropsCommand } from './commands/drops.ts';
 import { explainCommand } from './commands/explain.ts';
 import { flowsCommand } from './commands/flows.ts';
 import { guardCommand } from './commands/guard.ts';
+import { peerConfigCommand } from './commands/peer-config.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { topCommand } from './commands/top.ts';
@@ -43,6 +44,7 @@ export function createProgram(
     flowsCommand,
     topCommand,
     explainCommand,
+    peerConfigCommand,
     validateCommand,
     guardCommand,
     drainCommand,

@@ -101,6 +101,7 @@ export function assemble(caches: Caches, ports: AssemblyPorts): Assembly {
   const missing = new MissingHosts({ client, clock, log });
   const reconciler = new NetworkReconciler({
     ...{ client, networks, fleet, missing, secrets, recorder, clock, log },
+    enqueue: (key) => networkQueue.enqueue(key),
   });
   const triggers = new NetworkTriggers(fleet, networks, {
     enqueue: (key, options) => {

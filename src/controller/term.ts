@@ -21,7 +21,7 @@ import type {
   NetworkClass,
   ServiceCidr,
 } from './kinds.ts';
-import { ATTACHMENT_INDEXERS } from './vmnetwork/attachment-view.ts';
+import { ATTACHMENT_INDEXERS } from './vmnetwork/attachment-names.ts';
 import { NETWORK_INDEXERS } from './vmnetwork/fleet.ts';
 
 export interface TermOptions {

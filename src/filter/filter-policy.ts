@@ -8,8 +8,9 @@ import type { EndpointLookup } from './endpoint-allowlist.ts';
  * - `Filtered`: every frame by every rule
  * - `Conntrack`: the first frame of a flow by every rule, later ones as part of the flow
  * - `Sampled`: who the guest is, every frame; whom it talks to, a random part of them
+ * - `Direct`: who the guest is and whom nobody may talk to, every frame; whom it talks to otherwise, none
  */
-export type FilterMode = 'Filtered' | 'Conntrack' | 'Sampled';
+export type FilterMode = 'Filtered' | 'Conntrack' | 'Sampled' | 'Direct';
 
 /** What one VM may do: struct vmn_policy of native/include/vmn/abi.h in terms of what it means. */
 export interface FilterPolicy {
@@ -34,12 +35,20 @@ export interface FilterPolicy {
   readonly secret: Uint8Array;
   /** Mode Sampled: of a million frames so many are judged in full; 0 to 1,000,000. */
   readonly samplePerMillion: number;
+  /** Mode Direct: whom no guest may talk to. Of a policy that denies nobody, or only audits, a filter finds `foreign`. */
+  readonly denied: readonly DeniedRange[];
   /** IPv4 total length of one packet; 0: no limit. */
   readonly maxPacketBytes: number;
   /** What the VM may send, Ethernet headers included; 0: no limit. */
   readonly limits: { readonly egressBitsPerSecond: number; readonly packetsPerSecond: number };
   /** So many violations within the window are an event of their own; threshold 0: never. */
   readonly violation: { readonly threshold: number; readonly windowMs: number };
+}
+
+/** Both ends are denied too. */
+export interface DeniedRange {
+  readonly first: Ipv4Address;
+  readonly last: Ipv4Address;
 }
 
 /**

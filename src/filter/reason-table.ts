@@ -88,6 +88,18 @@ export const REASONS = [
       'Nothing. Raise `spec.sampling.ratePerMillion` to look at more, or choose mode `Filtered` to look at all.',
   },
   {
+    number: 5,
+    symbol: 'ALLOWED_DIRECT',
+    name: 'AllowedDirect',
+    metric: 'allowed_direct',
+    violation: false,
+    summary:
+      "Mode Direct: the frame is the guest's own, or for it, and the other side lies in no denied network.",
+    rule: 'mode Direct: a frame passes when it is who it says it is and talks to no denied network',
+    guestSees: 'The packet goes through, wherever it is going.',
+    remedy: 'Nothing. Choose mode `Filtered` for a VM that shall talk to its endpoint alone.',
+  },
+  {
     number: 16,
     symbol: 'NO_POLICY',
     name: 'NoPolicy',
@@ -504,6 +516,20 @@ export const REASONS = [
     guestSees: 'No ping of the endpoint outside the tunnel; nothing comes back.',
     remedy:
       'Expected when the endpoint speaks to a port at which nothing listens in the guest. Inside the tunnel ICMP works.',
+  },
+  {
+    number: 51,
+    symbol: 'DENIED_NETWORK',
+    name: 'DeniedNetwork',
+    metric: 'denied_network',
+    violation: true,
+    summary:
+      "Mode Direct: from the VM, the destination lies in a network that the class, or every class, denies, or is another guest's or the host's; to the VM, the source does.",
+    rule: 'mode Direct: neither to nor from a denied network',
+    guestSees:
+      'No neighbour, no host, no metadata server, no multicast, nothing of the cluster; nothing comes back.',
+    remedy:
+      'Intended: `spec.deniedDestinations` of the VMNetworkClass, the ranges of the cluster in its status, and what no class allows.',
   },
 ] as const satisfies readonly Reason[];
 

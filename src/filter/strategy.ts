@@ -1,4 +1,5 @@
 import { Conntrack } from './conntrack.ts';
+import { Direct } from './direct.ts';
 import { Enforcement } from './enforcement.ts';
 import type { FilterMemory } from './filter-memory.ts';
 import { newFilterMemory } from './filter-memory.ts';
@@ -28,5 +29,7 @@ function byMode(policy: PolicyInForce, { flows }: FilterMemory): FilteringStrate
       return new Conntrack(flows);
     case 'Sampled':
       return new Sampled();
+    case 'Direct':
+      return new Direct();
   }
 }

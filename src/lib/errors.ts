@@ -50,6 +50,10 @@ export const ERRORS = {
     summary: 'the BPF file system is not mounted and could not be mounted',
     remedy: 'Mount it: mount -t bpf bpf /sys/fs/bpf',
   },
+  VMN_BPFFS_READ_ONLY: {
+    summary: 'the BPF file system is read-only: nothing can be pinned, and no pinned policy changed',
+    remedy: 'Mount it for reading and writing: mount -o remount,rw /sys/fs/bpf',
+  },
   VMN_BPFFS_PRIVATE: {
     summary: 'the BPF file system would be mounted where it dies with this process',
     remedy:
@@ -108,9 +112,15 @@ export const ERRORS = {
     summary: 'the kernel refused a link, route or neighbour request',
     remedy: 'See the attempted change and the error of the kernel in the message.',
   },
+  VMN_VMS_UNSEEN: {
+    summary: 'something of the VMs of this host cannot be seen, or not be told as it is',
+    remedy:
+      'See the message. What is not known to be a VM of some network is denied where its interface is managed.',
+  },
   VMN_SYSCTL: {
     summary: 'a kernel setting under /proc/sys could not be read or written',
-    remedy: 'Make /proc/sys writable for the agent (in a container: mount it read-write).',
+    remedy:
+      "Make /proc/sys writable for the agent. In a container mount the host's /proc/sys/net read-write and name that place in VMNET_PROC_SYS_NET.",
   },
   VMN_POOL_EXHAUSTED: {
     summary: 'no guest address is left in the pool',
@@ -121,8 +131,8 @@ export const ERRORS = {
     remedy: 'Restore the file or remove it together with the tap it names; its VM stays denied meanwhile.',
   },
   VMN_AGENT_RUNNING: {
-    summary: 'another agent holds the lock on this host',
-    remedy: 'Stop the other agent first, or give this one its own --run-dir and --state-dir.',
+    summary: 'another process has it',
+    remedy: 'Stop the other agent first: one agent has a host, and one process at a time its folders.',
   },
   VMN_AGENT_UNREACHABLE: {
     summary: 'no agent answers on its socket',
@@ -137,6 +147,14 @@ export const ERRORS = {
   VMN_NATIVE_MISSING: {
     summary: 'the native addon is not built',
     remedy: 'Run `make build`.',
+  },
+  VMN_SEED_IMAGE: {
+    summary: 'these documents make no seed image',
+    remedy: 'Correct the document that the message names.',
+  },
+  VMN_SEED_FILE: {
+    summary: 'a file of a seed image cannot be written or removed',
+    remedy: 'Make its folder writable and give it room; the image that was there before is unchanged.',
   },
   VMN_LISTEN: {
     summary: 'the address cannot be listened on',
@@ -175,13 +193,34 @@ export class VmnError extends Error {
     this.code = code;
     this.attempted = details.attempted;
     if (details.on !== undefined) this.on = details.on;
-    this.remedy = details.remedy ?? ERRORS[code].remedy;
+    this.remedy = remedyOfExhaustion(details.cause) ?? details.remedy ?? ERRORS[code].remedy;
   }
 }
 
 /** Narrows; give `code` to ask for one in particular. */
 export function isVmnError(error: unknown, code?: ErrorCode): error is VmnError {
   return error instanceof VmnError && (code === undefined || error.code === code);
+}
+
+/** By name of the errno. */
+const EXHAUSTED: Readonly<Record<string, string>> = {
+  EMFILE:
+    'No file descriptor is left to this process: allow it more (LimitNOFILE= of its unit, `ulimit -n`). It is tried again by itself.',
+  ENFILE: 'No file descriptor is left to this machine: raise fs.file-max. It is tried again by itself.',
+  ENOMEM:
+    'The kernel gave no memory: allow this process more (MemoryMax= of its unit, resources.limits of its pod; `ulimit -l` before ' +
+    'Linux 5.11). It is tried again by itself.',
+};
+
+/** The remedy where something is used up, whatever was attempted; undefined where it is not that. */
+export function remedyOfExhaustion(cause: unknown): string | undefined {
+  return isExhaustion(cause) ? EXHAUSTED[cause.code] : undefined;
+}
+
+/** Whether a failure of the system says that something is used up. */
+export function isExhaustion(cause: unknown): cause is { readonly code: string } {
+  if (typeof cause !== 'object' || cause === null || !('code' in cause)) return false;
+  return typeof cause.code === 'string' && Object.hasOwn(EXHAUSTED, cause.code);
 }
 
 function causeMessage(cause: unknown): string {

@@ -210,6 +210,9 @@ export interface NativeAddon {
   watchLinks(onChange: () => void): Closable;
   watchLinksIn(netns: number | null, onChange: () => void): Closable;
   watchNftables(onChange: () => void): Closable;
+  nftablesGeneration(): number;
+
+  returnFreedMemory(): void;
 }
 
 /** Where `make build` puts it. */

@@ -1,6 +1,8 @@
 /** The folder in the BPF file system where everything of ours is pinned: making sure of it, listing, removing. */
 import { randomBytes } from 'node:crypto';
 import {
+  accessSync,
+  constants,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -47,6 +49,28 @@ export function ensureBpffs(root: string): void {
   if (!isBpffs(path)) throw new VmnError('VMN_BPFFS_MISSING', { attempted, on: path });
 }
 
+/**
+ * What keeps filters from being pinned below `root` now, and outlive us: VMN_BPFFS_MISSING or VMN_BPFFS_READ_ONLY; null: nothing does.
+ * Changes nothing. What is attached goes on in either case.
+ */
+export function bpffsFault(root: string): VmnError | null {
+  const path = resolve(root);
+  const standing = nearestExisting(path);
+  if (!isBpffs(standing)) {
+    const at = path.startsWith(`${BPFFS_MOUNT}/`) ? BPFFS_MOUNT : dirname(path);
+    const remedy = `On the host, run: mount -t bpf bpf ${at}`;
+    return new VmnError('VMN_BPFFS_MISSING', { attempted: 'look for the BPF file system', on: path, remedy });
+  }
+  try {
+    // Tells of a mount that is read-only and of a file system that is, to root too (access(2), EROFS).
+    accessSync(standing, constants.W_OK);
+    return null;
+  } catch (cause) {
+    if (!hasCode(cause, 'EROFS')) return null;
+    return readOnly('look whether pins can be made', standing, cause);
+  }
+}
+
 /** Names of the VMs' folders in the root, sorted; those of which only an interrupted replacement is left too. */
 export function listPins(root: string): string[] {
   const names = foldersOf(root).map((name) => (name.endsWith(NEXT) ? name.slice(0, -NEXT.length) : name));
@@ -65,7 +89,6 @@ export function removePins(pinDir: string, options: { attachedToo?: boolean } = 
       on: pinDir,
       means: {
         EBUSY: { remedy: 'The filter is attached: delete the interface first.' },
-        ENOTEMPTY: { remedy: 'Something that is not ours is pinned there; remove it by hand.' },
       },
     },
     () => {
@@ -89,6 +112,7 @@ export function removeRootIfEmpty(root: string): boolean {
   if (foldersOf(root).length > 0) return false;
   try {
     unlinkIfThere(join(root, EVENTS));
+    unlinkIfThere(join(root, `${EVENTS}${NEXT}`));
     rmdirSync(root);
     return true;
   } catch (error) {
@@ -157,12 +181,21 @@ function mountBpffs(): void {
 }
 
 function makeFolders(path: string): void {
+  const attempted = 'make the folder for pins';
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
+    if (hasCode(cause, 'EROFS')) throw readOnly(attempted, path, cause);
     const code = hasCode(cause, 'EACCES') || hasCode(cause, 'EPERM') ? 'VMN_CAPABILITY' : 'VMN_BPFFS_MISSING';
-    throw new VmnError(code, { attempted: 'make the folder for pins', on: path, cause });
+    throw new VmnError(code, { attempted, on: path, cause });
   }
+}
+
+function readOnly(attempted: string, on: string, cause: unknown): VmnError {
+  let mount = nearestExisting(on);
+  while (isBpffs(dirname(mount)) && mount !== dirname(mount)) mount = dirname(mount);
+  const remedy = `On the host, run: mount -o remount,rw ${mount} (in a container, mount it without readOnly)`;
+  return new VmnError('VMN_BPFFS_READ_ONLY', { attempted, on, remedy, cause });
 }
 
 function nearestExisting(path: string): string {

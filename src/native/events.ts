@@ -70,7 +70,7 @@ export function openEvents(root: string, onEvent: (event: FilterEvent) => void):
 
 /** null for bytes that are no event of this version. */
 export function decodeEvent(bytes: Uint8Array): FilterEvent | null {
-  if (bytes.byteLength < EVENT_BYTES) return null;
+  if (bytes.byteLength !== EVENT_BYTES) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const at = EVENT_LAYOUT;
   const headBytes = Math.min(view.getUint16(at.head_bytes, LITTLE), EVENT_BYTES - at.head);

@@ -38,6 +38,7 @@ export function attaching(attempted: string, pinDir: string, ifindex: number): A
     means: {
       ENODEV: { remedy: 'The interface is gone; create it again.' },
       EBUSY: { remedy: 'The pinned filter guards another interface: delete that one first.' },
+      EROFS: { code: 'VMN_BPFFS_READ_ONLY' },
     },
     bySyscall: BY_SYSCALL,
     circumstances: (cause) =>

@@ -107,8 +107,10 @@ export function missingFeature(features: Iterable<KernelFeature>): KernelFeature
   return null;
 }
 
+/** No version is named that the filter does not run on. */
 export function requirement({ name, since, config }: KernelFeature): string {
-  return `${capitalised(name)} requires Linux >= ${since} built with ${config}; this is Linux ${release()}.`;
+  const least = isAtLeast(since, OLDEST_KERNEL) ? OLDEST_KERNEL : since;
+  return `${capitalised(name)} requires Linux >= ${least} built with ${config}; this is Linux ${release()}.`;
 }
 
 /** Whether this kernel is at least the version, such as `5.10`. */

@@ -1,5 +1,5 @@
 /** What the addon throws, and how it becomes an error of ours: a code, what was attempted, on what, what to do. */
-import { type ErrorCode, VmnError } from '../lib/errors.ts';
+import { type ErrorCode, isExhaustion, VmnError } from '../lib/errors.ts';
 
 /** An Error of the addon: `code` is the errno's name, `detail` long text such as the verifier's log. */
 export interface NativeFailure extends Error {
@@ -57,7 +57,9 @@ export function attempt<T>(given: Attempt, call: () => T): T {
     return call();
   } catch (cause) {
     if (!isNativeFailure(cause)) throw cause;
-    const meaning = given.circumstances?.(cause) ?? given.means?.[cause.code] ?? inGeneral(cause);
+    // Where something is used up, what else is missing cannot be found out by trying.
+    const circumstances = isExhaustion(cause) ? undefined : given.circumstances?.(cause);
+    const meaning = circumstances ?? given.means?.[cause.code] ?? inGeneral(cause);
     const code = meaning.code ?? given.bySyscall?.[cause.syscall] ?? given.code;
     throw new VmnError(code, {
       attempted: given.attempted,

@@ -1,19 +1,24 @@
 /**
- * `struct vmn_policy` of native/include/vmn/abi.h in TypeScript: the 128 bytes that the filter judges by. A test compares
+ * `struct vmn_policy` of native/include/vmn/abi.h in TypeScript: the bytes that the filter judges by. A test compares
  * every offset here with the compiler's. Numbers are in host byte order, addresses and ports as they stand in a frame.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { endianness } from 'node:os';
+import { DENIED_BYTES, putRanges, RANGE_BYTES, rangesAt } from './policy-ranges.ts';
+import type { AddressRange } from './policy-ranges.ts';
 import { addressBytes, addressText, macBytes, macText, U32, u64, whole } from './policy-fields.ts';
 
-export const POLICY_BYTES = 128;
-export const POLICY_ABI = 2;
+export { MAX_DENIED } from './policy-ranges.ts';
+export type { AddressRange } from './policy-ranges.ts';
+
+export const POLICY_BYTES = 136 + DENIED_BYTES;
+export const POLICY_ABI = 3;
 export const SECRET_BYTES = 16;
 export const FLAG_QUARANTINED = 1;
 export const FLAG_STRICT_WIREGUARD = 2;
 export const FLAG_AUDIT = 4;
 /** Numbers of the modes. */
-export const MODES = { Filtered: 1, Conntrack: 2, Sampled: 3 } as const;
+export const MODES = { Filtered: 1, Conntrack: 2, Sampled: 3, Direct: 4 } as const;
 /** With more the filter takes the policy for one of another version, and drops. */
 export const MAX_BITS_PER_SECOND = 100_000_000_000;
 export const MAX_PACKETS_PER_SECOND = 1_000_000_000;
@@ -40,6 +45,8 @@ export const POLICY_LAYOUT = {
   violation_threshold: 104,
   violation_window_ms: 108,
   reserved: 112,
+  denied_count: 128,
+  denied: 136,
 } as const;
 
 /** Offsets in `struct vmn_endpoint`. */
@@ -59,7 +66,8 @@ export interface Policy {
   guestAddress: string;
   gatewayAddress: string;
   mode: keyof typeof MODES;
-  endpoint: PolicyEndpoint;
+  /** Null in mode Direct, and only there. */
+  endpoint: PolicyEndpoint | null;
   /** Refused from `untilNs` on (CLOCK_MONOTONIC, as process.hrtime.bigint()). */
   previous: (PolicyEndpoint & { untilNs: bigint }) | null;
   /** 16 bytes that no guest can know, fresh with every policy that is written (randomSecret); shown to nobody. */
@@ -72,9 +80,12 @@ export interface Policy {
   maxPacketBytes: number;
   /** So many violations within the window are an event of their own; threshold 0: never. */
   violation: { threshold: number; windowMs: number };
+  /** Mode Direct: whom no guest may talk to, one range or more, in order and apart. Absent in every other mode. */
+  denied?: readonly AddressRange[];
 }
 
 const LITTLE = endianness() === 'LE';
+const ZEROS = Buffer.alloc(POLICY_BYTES);
 
 export function randomSecret(): Uint8Array {
   return Uint8Array.from(randomBytes(SECRET_BYTES));
@@ -94,7 +105,7 @@ export function encodePolicy(policy: Policy): Uint8Array {
   bytes.set(addressBytes(policy.guestAddress), at.guest_address_be);
   bytes.set(addressBytes(policy.gatewayAddress), at.gateway_address_be);
   view.setUint32(at.mode, MODES[policy.mode], LITTLE);
-  putEndpoint(bytes, view, at.endpoint, policy.endpoint);
+  putMode(bytes, view, policy);
   if (policy.previous !== null) {
     putEndpoint(bytes, view, at.previous, policy.previous);
     view.setBigUint64(at.previous_until_ns, u64(policy.previous.untilNs, 'previous.untilNs'), LITTLE);
@@ -102,6 +113,22 @@ export function encodePolicy(policy: Policy): Uint8Array {
   bytes.set(secretBytes(policy.secret), at.secret);
   putNumbers(view, policy);
   return bytes;
+}
+
+/** Whom the guest talks to: one endpoint, or in mode Direct anybody whom nothing denies. */
+function putMode(bytes: Uint8Array, view: DataView, policy: Policy): void {
+  const { mode, endpoint, previous, denied, flags } = policy;
+  if (mode !== 'Direct') {
+    if (endpoint === null) throw new TypeError(`mode ${mode} needs an endpoint`);
+    if (denied !== undefined) throw new TypeError(`mode ${mode} has no denied ranges`);
+    putEndpoint(bytes, view, POLICY_LAYOUT.endpoint, endpoint);
+    return;
+  }
+  if (endpoint !== null || previous !== null) throw new TypeError('mode Direct has no endpoint');
+  if (flags.audit) throw new TypeError('mode Direct cannot audit');
+  if (denied === undefined) throw new TypeError('mode Direct needs denied ranges');
+  view.setUint32(POLICY_LAYOUT.denied_count, denied.length, LITTLE);
+  putRanges(view, POLICY_LAYOUT.denied, denied);
 }
 
 function putNumbers(view: DataView, policy: Policy): void {
@@ -128,10 +155,17 @@ export function decodePolicy(bytes: Uint8Array): Policy {
   const at = POLICY_LAYOUT;
 
   expect(view.getUint32(at.abi, LITTLE) === POLICY_ABI, 'an ABI number of another version');
+  const count = view.getUint32(at.denied_count, LITTLE);
+  const used = at.denied + deniedBytes(count);
+  const isZero = (from: number, to: number): boolean => ZEROS.compare(bytes, from, to, 0, to - from) === 0;
   expect(
-    bytes.subarray(at.reserved).every((byte) => byte === 0),
+    isZero(at.reserved, at.denied_count) &&
+      isZero(at.denied_count + 4, at.denied) &&
+      isZero(used, POLICY_BYTES),
     'reserved bytes that are not zero',
   );
+  const mode = modeOf(view.getUint32(at.mode, LITTLE));
+  const endpoint = endpointAt(bytes, view, at.endpoint);
   const previous = endpointAt(bytes, view, at.previous);
   const policy: Policy = {
     flags: flagsOf(view.getUint32(at.flags, LITTLE)),
@@ -140,8 +174,8 @@ export function decodePolicy(bytes: Uint8Array): Policy {
     gatewayMac: macText(bytes, at.gateway_mac),
     guestAddress: addressText(bytes, at.guest_address_be),
     gatewayAddress: addressText(bytes, at.gateway_address_be),
-    mode: modeOf(view.getUint32(at.mode, LITTLE)),
-    endpoint: endpointAt(bytes, view, at.endpoint),
+    mode,
+    endpoint: mode === 'Direct' && isNobody(endpoint) ? null : endpoint,
     previous:
       previous.port === 0 ? null : { ...previous, untilNs: view.getBigUint64(at.previous_until_ns, LITTLE) },
     secret: bytes.slice(at.secret, at.secret + SECRET_BYTES),
@@ -155,6 +189,7 @@ export function decodePolicy(bytes: Uint8Array): Policy {
       threshold: view.getUint32(at.violation_threshold, LITTLE),
       windowMs: view.getUint32(at.violation_window_ms, LITTLE),
     },
+    ...(mode === 'Direct' || count > 0 ? { denied: rangesAt(view, at.denied, count) } : {}),
   };
   expectWritable(policy);
   return policy;
@@ -162,14 +197,18 @@ export function decodePolicy(bytes: Uint8Array): Policy {
 
 /** The numbers have bounds that only the encoder knows: what it refuses it did not write. */
 function expectWritable(policy: Policy): void {
+  const bytes = new Uint8Array(POLICY_BYTES);
+  const view = new DataView(bytes.buffer);
   try {
-    putNumbers(new DataView(new ArrayBuffer(POLICY_BYTES)), policy);
+    putNumbers(view, policy);
+    // An endpoint of zeros is nobody's: it says what a policy without one would, and is read as it stands.
+    if (policy.mode === 'Direct' || policy.denied !== undefined) putMode(bytes, view, policy);
   } catch (error) {
     expect(false, error instanceof Error ? error.message : String(error));
   }
 }
 
-/** SHA-256 of the 128 bytes with zeros for the secret, hex: what status shows of the policy in force. */
+/** SHA-256 of the bytes with zeros for the secret, hex: what status shows of the policy in force. */
 export function policyHash(bytes: Uint8Array): string {
   const shown = Uint8Array.from(bytes);
   shown.fill(0, POLICY_LAYOUT.secret, POLICY_LAYOUT.secret + SECRET_BYTES);
@@ -195,6 +234,15 @@ function putEndpoint(bytes: Uint8Array, view: DataView, offset: number, endpoint
   }
   bytes.set(addressBytes(endpoint.address), offset + ENDPOINT_LAYOUT.address_be);
   view.setUint16(offset + ENDPOINT_LAYOUT.port_be, endpoint.port, false);
+}
+
+function deniedBytes(count: number): number {
+  expect(count * RANGE_BYTES <= DENIED_BYTES, `${count} denied ranges`);
+  return count * RANGE_BYTES;
+}
+
+function isNobody({ address, port }: PolicyEndpoint): boolean {
+  return address === '0.0.0.0' && port === 0;
 }
 
 function endpointAt(bytes: Uint8Array, view: DataView, offset: number): PolicyEndpoint {

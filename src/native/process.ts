@@ -1,7 +1,7 @@
 /** What concerns this process: the lock that makes it the only one, and the network namespace it acts in. */
 import { closeSync, statSync } from 'node:fs';
 import { addon } from './addon.ts';
-import { attempt } from './native-failure.ts';
+import { type Attempt, attempt } from './native-failure.ts';
 
 export interface Lock {
   /** Idempotent. The kernel releases it too when the process ends, however it ends. */
@@ -14,15 +14,20 @@ export interface Lock {
  * @throws VmnError VMN_AGENT_RUNNING
  */
 export function lockFile(path: string, options: { wait?: boolean } = {}): Lock {
-  let fd: number | null = attempt(
-    {
-      code: 'VMN_STATE_UNREADABLE',
-      attempted: 'lock the file',
-      on: path,
-      means: { EAGAIN: { code: 'VMN_AGENT_RUNNING' }, EACCES: { code: 'VMN_STATE_UNREADABLE' } },
-    },
-    () => addon().lockFile(path, options.wait ?? false),
-  );
+  return held(attempt(locking(path), () => addon().lockFile(path, options.wait ?? false)));
+}
+
+function locking(path: string): Attempt {
+  return {
+    code: 'VMN_STATE_UNREADABLE',
+    attempted: 'lock the file',
+    on: path,
+    means: { EAGAIN: { code: 'VMN_AGENT_RUNNING' }, EACCES: { code: 'VMN_STATE_UNREADABLE' } },
+  };
+}
+
+function held(descriptor: number): Lock {
+  let fd: number | null = descriptor;
   return {
     release() {
       if (fd !== null) closeSync(fd);

@@ -134,7 +134,7 @@ export function deleteNeighbour(neighbour: { ifindex: number; address: string })
 }
 
 /**
- * Calls back when links or IPv4 routes changed, or may have (the kernel's queue overflowed): look again. Several changes
+ * Calls back when links, IPv4 routes or routing rules changed, or may have (the kernel's queue overflowed): look again. Several changes
  * may give one call. Keeps the process alive until closed.
  */
 export function watchLinks(callback: () => void): Closable {

@@ -1,7 +1,6 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createPrivateKey,
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
@@ -9,6 +8,7 @@ import {
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { PRESHARED_KEY_BYTES } from './preshared-key.ts';
+import { generateRawPair, privateKeyObject, publicKeyObject, rawPublic } from './x25519.ts';
 
 /*
  * Theory of operation
@@ -51,15 +51,11 @@ const SEALED_BYTES = 1 + PUBLIC_KEY_BYTES + PRESHARED_KEY_BYTES + TAG_BYTES;
 const INFO = 'vmnetwork.io/v1alpha1 sealed pre-shared key';
 const CIPHER = 'chacha20-poly1305';
 
-/** DER in front of the 32 bytes of a public or private X25519 key (RFC 8410). */
-const PUBLIC_DER = Buffer.from('302a300506032b656e032100', 'hex');
-const PRIVATE_DER = Buffer.from('302e020100300506032b656e04220420', 'hex');
-
 /** Whether `text` can be sealed to: canonical base64 of 32 bytes that are no key of small order. A host may write anything. */
 export function isSealingKey(text: unknown): text is string {
   const key = typeof text === 'string' ? rawKey(text) : null;
   if (key === null) return false;
-  const material = agree(privateKeyOf(ANY_PRIVATE_KEY), key, key, key);
+  const material = agree(privateKeyObject(ANY_PRIVATE_KEY), key, key, key);
   material?.fill(0);
   return material !== null;
 }
@@ -105,7 +101,7 @@ export function openPresharedKey(
   if (bytes.length !== SEALED_BYTES || bytes[0] !== VERSION || bytes.toString('base64') !== sealed) {
     throw new CannotOpen();
   }
-  const own = privateKeyOf(privateKey);
+  const own = privateKeyObject(privateKey);
   const recipient = rawPublic(createPublicKey(own));
   const ephemeralPublic = bytes.subarray(1, 1 + PUBLIC_KEY_BYTES);
   const text = bytes.subarray(1 + PUBLIC_KEY_BYTES, SEALED_BYTES - TAG_BYTES);
@@ -133,23 +129,15 @@ export function openPresharedKey(
 
 /** A host's pair: the private half stays there, the public one goes into its VMNetworkNode. */
 export function generateSealingKey(): { readonly privateKey: Buffer; readonly publicKey: string } {
-  const pair = generateKeyPairSync('x25519');
-  const der = pair.privateKey.export({ format: 'der', type: 'pkcs8' });
-  const privateKey = Buffer.from(der.subarray(PRIVATE_DER.length));
-  der.fill(0);
-  return { privateKey, publicKey: rawPublic(pair.publicKey).toString('base64') };
+  const { privateKey, publicKey } = generateRawPair();
+  return { privateKey, publicKey: publicKey.toString('base64') };
 }
 
 /** Null when the other key is of small order: the shared secret would be known to all. */
 function agree(own: KeyObject, theirs: Uint8Array, ephemeral: Uint8Array, recipient: Uint8Array) {
   let shared: Buffer;
   try {
-    const publicKey = createPublicKey({
-      key: Buffer.concat([PUBLIC_DER, theirs]),
-      format: 'der',
-      type: 'spki',
-    });
-    shared = diffieHellman({ privateKey: own, publicKey });
+    shared = diffieHellman({ privateKey: own, publicKey: publicKeyObject(theirs) });
   } catch {
     return null;
   }
@@ -173,17 +161,4 @@ function associated({ namespace, name, recipient }: SealedFor): Buffer {
 function rawKey(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64');
   return bytes.length === PUBLIC_KEY_BYTES && bytes.toString('base64') === text ? bytes : null;
-}
-
-function rawPublic(key: KeyObject): Buffer {
-  return key.export({ format: 'der', type: 'spki' }).subarray(PUBLIC_DER.length);
-}
-
-function privateKeyOf(raw: Uint8Array): KeyObject {
-  const der = Buffer.concat([PRIVATE_DER, raw]);
-  try {
-    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-  } finally {
-    der.fill(0);
-  }
 }

@@ -64,9 +64,9 @@ describe('policy encoding', () => {
     expect(decodePolicy(encodePolicy(given))).toEqual(given);
   });
 
-  test('the hash is SHA-256 of the 128 bytes with zeros for the secret', () => {
+  test('the hash is SHA-256 of the bytes with zeros for the secret', () => {
     const bytes = encodePolicy(policy);
-    expect(bytes.length).toBe(128);
+    expect(bytes.length).toBe(4232);
     const shown = Buffer.concat([bytes.subarray(0, 64), Buffer.alloc(16), bytes.subarray(80)]);
     expect(policyHash(bytes)).toBe(createHash('sha256').update(shown).digest('hex'));
   });
@@ -116,6 +116,8 @@ describe('policy encoding', () => {
       violation_threshold: 104,
       violation_window_ms: 108,
       reserved: 112,
+      denied_count: 128,
+      denied: 136,
     });
   });
 });

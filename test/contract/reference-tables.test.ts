@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { isDrop } from '../../src/filter/drop-reason.ts';
 import type { Circumstances } from '../../src/filter/filtering-strategy.ts';
-import { Full } from '../../src/filter/full.ts';
+import { newFilterMemory } from '../../src/filter/filter-memory.ts';
+import { strategyFor } from '../../src/filter/strategy.ts';
 import { judge } from '../../src/native/verdict.ts';
-import { CAST, fromGuest, policyOf, toGuest } from '../support/frames/cast.ts';
+import { CAST, DIRECT, fromGuest, policyOf, toGuest } from '../support/frames/cast.ts';
 import {
   fromVmCases,
   reasonsOf,
@@ -33,11 +34,13 @@ describe.each([
       ...pinned,
       quarantined: kind === 'quarantined',
       strict: kind === 'strict',
+      ...(kind === 'direct' && DIRECT),
       ...(kind.startsWith('grace') && { previous: { ...previous, untilNs } }),
     });
     const given = kind === 'none' ? 'none' : kind === 'foreign-abi' ? 'foreign' : policy;
     const circumstances = circumstancesOf(item);
-    const { reasonCode, action } = new Full().judge(direction, given, item.frame, circumstances);
+    const reference = strategyFor(given, newFilterMemory());
+    const { reasonCode, action } = reference.judge(direction, given, item.frame, circumstances);
     expect(reasonsOf(item)).toContain(symbolOf(reasonCode));
     expect(action === 'drop').toBe(isDrop(reasonCode));
     expect(reasonCode).toBe(judge(direction, policyOf(kind, CAST, NOW), item.frame, metaOf(circumstances)));

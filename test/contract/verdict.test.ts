@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { POLICY_BYTES } from '../../src/native/policy-abi.ts';
 import { judge, type Direction } from '../../src/native/verdict.ts';
 import {
   arpAnswer,
@@ -105,14 +106,14 @@ describe.each(tables)('verdict %s', (direction, cases) => {
     }
   });
 
-  test.each([0, 4, 5, 0xffffffff])('mode %i is not known: nothing passes', (mode) => {
+  test.each([0, 5, 6, 0xffffffff])('mode %i is not known: nothing passes', (mode) => {
     const bytes = policyBytes({ ...PINNED, mode });
     for (const { frame } of cases) {
       expect(isDropSymbol(symbolOf(judge(direction, bytes, frame, { nowNs: NOW })))).toBe(true);
     }
   });
 
-  test.each([0, 1, 3, 0x02000000, 0xffffffff])('ABI %i is not ours: nothing passes', (abi) => {
+  test.each([0, 1, 2, 4, 0x03000000, 0xffffffff])('ABI %i is not ours: nothing passes', (abi) => {
     const bytes = policyBytes({ ...PINNED, abi });
     for (const { frame } of cases) {
       expect(symbolOf(judge(direction, bytes, frame, { nowNs: NOW }))).toBe('POLICY_ABI');
@@ -121,7 +122,9 @@ describe.each(tables)('verdict %s', (direction, cases) => {
 
   test('a policy of zeros lets nothing through', () => {
     for (const { frame } of cases) {
-      expect(isDropSymbol(symbolOf(judge(direction, new Uint8Array(128), frame, { nowNs: NOW })))).toBe(true);
+      expect(
+        isDropSymbol(symbolOf(judge(direction, new Uint8Array(POLICY_BYTES), frame, { nowNs: NOW }))),
+      ).toBe(true);
     }
   });
 });
@@ -133,7 +136,7 @@ describe('the order of the decision', () => {
   const wrongSource = { source: OTHER_VM.address };
 
   test('what is wrong first is what is reported', () => {
-    const foreignAndQuarantined = policyBytes({ ...PINNED, abi: 3, quarantined: true });
+    const foreignAndQuarantined = policyBytes({ ...PINNED, abi: 4, quarantined: true });
     expect(from(fromGuest(CAST), foreignAndQuarantined)).toBe('POLICY_ABI');
     expect(from(new Uint8Array(5), policyOf('quarantined', CAST, NOW))).toBe('QUARANTINED');
     expect(from(fromGuest(CAST, { ethernet: { source: OTHER_VM.mac, destination: STRANGER.mac } }))).toBe(

@@ -32,7 +32,8 @@ describe('a VM of a cluster', () => {
     lab = await ClusterLab.open('attach');
     tenant = await lab.stage.namespace();
     controller = await lab.stage.controller();
-    agent = lab.startAgent();
+    // No resync within the tests: what is found in time was told, or looked for.
+    agent = lab.startAgent(['--resync-seconds', '3600']);
     vm = await lab.startVm('one');
     traffic = await VmTraffic.start(lab.rental, vm, agent);
   }, 120_000);
@@ -77,16 +78,17 @@ describe('a VM of a cluster', () => {
   };
 
   test('no way to the API server is an error that says so, before anything is done', async () => {
-    const { host, home } = lab.rental;
+    // On a host of its own: this one has an agent.
+    const { wan, home } = lab.rental;
     const paths = [
       '--state-dir',
       `${home.stateDir}-2`,
       '--run-dir',
       `${home.runDir}-2`,
       '--bpffs',
-      home.bpffs,
+      `${home.bpffs}-2`,
     ];
-    const outcome = await host.exec([AGENT, '--kubeconfig', '/nowhere/kubeconfig', ...paths]);
+    const outcome = await wan.exec([AGENT, '--kubeconfig', '/nowhere/kubeconfig', ...paths]);
     expect([outcome.code, outcome.stderr]).toEqual([3, expect.stringContaining('/nowhere/kubeconfig')]);
   }, 30_000);
 
@@ -137,7 +139,7 @@ describe('a VM of a cluster', () => {
   test('another endpoint with grace: both at first, then the new one alone', async () => {
     await asAtFirst();
     await lab.stage.edit(tenant, 'one', { consumerEndpoint: b, endpointGraceSeconds: 4 });
-    await poll('the new endpoint in the kernel', () => inKernel()?.endpoint.port === b.port);
+    await poll('the new endpoint in the kernel', () => inKernel()?.endpoint?.port === b.port);
     expect(inKernel()?.previous).toMatchObject({ ...a });
     const deadlineNs = inKernel()?.previous?.untilNs ?? 0n;
     // Never longer than it was asked for.
@@ -154,7 +156,7 @@ describe('a VM of a cluster', () => {
   test('during the grace the old endpoint is reached as well, and nobody else', async () => {
     await asAtFirst();
     await lab.stage.edit(tenant, 'one', { consumerEndpoint: b, endpointGraceSeconds: 3600 });
-    await poll('the new endpoint in the kernel', () => inKernel()?.endpoint.port === b.port);
+    await poll('the new endpoint in the kernel', () => inKernel()?.endpoint?.port === b.port);
     const both = await traffic.look();
     expect([both.a > 0, both.b > 0, both.x]).toEqual([true, true, 0]);
     await lab.stage.edit(tenant, 'one', { consumerEndpoint: b, endpointGraceSeconds: 0 });
@@ -288,6 +290,12 @@ describe('a VM of a cluster', () => {
 
   test('it ends: its attachment goes, and its tap with it', async () => {
     await traffic.stop();
+    // A process that ends lets go of its files before it is gone: the pass that is told of the one must find the other.
+    const before = Date.now();
+    vm.letGo();
+    await agent.until('a pass that saw it', ({ attachments }) =>
+      attachments.some(({ enforced }) => Date.parse(enforced?.verifiedAt ?? '') > before),
+    );
     vm.close();
     await lab.stage.untilAttachments(tenant, 'next', 'their end', (all) => all.length === 0, 30_000);
     await poll(

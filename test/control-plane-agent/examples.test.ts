@@ -25,10 +25,10 @@ interface Selector {
 const networksOf = (file: string): Network[] =>
   exampleObjects<Network>(file).filter(({ kind }) => kind === 'VMNetwork');
 const selectorOf = ({ spec }: Network): Selector => spec['selector'] as Selector;
-/** VMs by uuid and labels are found by discovery, and Direct is not enforced by this version: scripted agents try those. */
+/** VMs by uuid and labels are found by discovery on another host: scripted agents try those. */
 const isServed = (network: Network): boolean => {
   const { names = [], nodeName = '' } = selectorOf(network);
-  return names.length > 0 && nodeName === '' && network.spec['mode'] !== 'Direct';
+  return names.length > 0 && nodeName === '';
 };
 const SERVED = EXAMPLE_FILES.filter(
   (file) => networksOf(file).every(isServed) && networksOf(file).length > 0,

@@ -57,7 +57,7 @@ describe('a host of a cluster', () => {
     expect(agent.log).toBe(log);
   }, 120_000);
 
-  describe('while the API server is away', () => {
+  describe('[ER-3] while the API server is away', () => {
     beforeAll(async () => {
       traffic = await VmTraffic.start(lab.rental, vm, agent);
       await lab.stage.plane.kill9ApiServer();
@@ -137,4 +137,34 @@ describe('a host of a cluster', () => {
     await lab.stage.untilReady(tenant, 'other', 60_000);
     other.close();
   }, 180_000);
+
+  test('[ER-3] the API server comes back with nothing at all: the flow goes on until it says that nothing is wanted, and what is applied anew is enforced', async () => {
+    await lab.stage.edit(tenant, 'one', { consumerEndpoint: b });
+    await lab.stage.untilCondition(tenant, 'one', 'Enforced', 'True', 'Verified', 60_000);
+    traffic ??= await VmTraffic.start(lab.rental, vm, agent);
+    const onlyB = async (): Promise<void> => {
+      const { a, b: atB, x } = await traffic!.look();
+      expect([a, atB > 0, x]).toEqual([0, true, 0]);
+    };
+    const sinceMs = performance.now();
+    await lab.stage.plane.emptyEtcd();
+    await onlyB();
+    await lab.stage.install();
+    await lab.stage.plane.ensureNamespace(tenant);
+    // Its credential is of the cluster that was; so it is told nothing, and changes nothing.
+    await onlyB();
+    expect(isEnforced((await agent.status())!)).toBe(true);
+    await agent.end('SIGTERM');
+    await lab.renewCredential();
+    await lab.stage.controller();
+    agent = lab.startAgent();
+    await agent.until('denial', (seen) => attachmentOf(seen, 'one')?.state === 'Denied', 60_000);
+    expect(await traffic.look()).toEqual({ a: 0, b: 0, x: 0 });
+    await lab.network(tenant, 'one', { consumerEndpoint: b });
+    await lab.stage.untilReady(tenant, 'one', 60_000);
+    await onlyB();
+    // No storm, by all who ask: the agents of one host.
+    const seconds = (performance.now() - sinceMs) / 1000;
+    expect(lab.proxy.count({}, sinceMs)).toBeLessThan(60 + 10 * seconds);
+  }, 240_000);
 });

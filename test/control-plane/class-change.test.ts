@@ -112,6 +112,34 @@ describe('a class', () => {
     await stage.untilReady(namespace, 'net');
   });
 
+  test('that names mode Direct: said to be no enforcement by the host, and only once it is in force; denied when the class names it no more', async () => {
+    const className = stage.name('class');
+    await makeClass(className, { allowedModes: ['Direct', 'Filtered'] });
+    const { namespace, agent } = await networkOf(className, { mode: 'Direct', consumerEndpoint: undefined });
+    const ready = await stage.untilCondition(namespace, 'net', 'Ready', 'True', 'NotHostEnforced');
+    expect(conditionOf(ready, 'Enforced')).toMatchObject({ status: 'False', reason: 'NotHostEnforced' });
+    expect(conditionOf(ready, 'TunnelEstablished')).toMatchObject({
+      status: 'Unknown',
+      reason: 'NotHostEnforced',
+    });
+    const [attachment] = await stage.attachments(namespace, 'net');
+    expect(attachment!.spec.policy).toMatchObject({ mode: 'Direct' });
+    expect(attachment!.spec.policy).not.toHaveProperty('consumerEndpoint');
+    expect(conditionOf(attachment, 'Enforced')?.reason).toBe('NotHostEnforced');
+
+    agent.behave({ programs: false });
+    await stage.untilCondition(namespace, 'net', 'Enforced', 'False', 'Denied');
+    await stage.untilCondition(namespace, 'net', 'Ready', 'False', 'ProgrammingFailed');
+    agent.behave({ programs: true });
+    await stage.untilCondition(namespace, 'net', 'Ready', 'True', 'NotHostEnforced');
+
+    await change(className, { allowedModes: ['Filtered'] });
+    const refused = await stage.untilCondition(namespace, 'net', 'Accepted', 'False', 'DeniedByClass');
+    expect(accepted(refused).message).toContain('spec.mode');
+    expect(conditionOf(refused, 'Enforced')).toMatchObject({ status: 'False', reason: 'Denied' });
+    await stage.untilAttachments(namespace, 'net', 'none', (all) => all.length === 0);
+  });
+
   test('gives its limits to networks that name none, also when they change', async () => {
     const className = stage.name('class');
     await makeClass(className, {

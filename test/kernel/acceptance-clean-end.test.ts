@@ -133,7 +133,7 @@ const noneOfOurs = ({ attachments }: AgentStatus): boolean =>
 const FOREIGN = [
   'ip tuntap add dev foreign0 mode tap',
   'ip link set foreign0 up alias "somebody else"',
-  'ip tuntap add dev vmn-foreign mode tap',
+  'ip tuntap add dev vmnforeign mode tap',
   'ip route add 100.65.0.0/24 dev uplink proto static',
   'ip route add 100.66.0.0/24 dev uplink proto 118',
   'ip neigh add 10.0.0.77 lladdr 02:00:00:00:00:77 dev uplink',

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { chmodSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -282,7 +290,8 @@ describe('the agent', () => {
   test('an unreadable manifest file (a folder, a link): a problem, and nothing else happens', async () => {
     renameSync(file('two'), join(rental.home.manifests, 'two.moved'));
     chmodSync(join(rental.home.manifests, 'two.moved'), 0o600);
-    await rental.host.run(['ln', '-s', 'two.moved', file('two')]);
+    // At once: without either there would be no manifest, and no VM two.
+    symlinkSync('two.moved', file('two'));
     const status = await agent.until('denial', (seen) => attachmentOf(seen, 'two')?.state === 'Denied');
     expect(status.problems).toEqual([
       expect.objectContaining({ file: 'two.yaml', code: 'VMN_MANIFEST_UNREADABLE' }),
@@ -322,7 +331,7 @@ describe('the agent', () => {
   });
 
   test('a second agent is refused and disturbs nothing', async () => {
-    const second = rental.home.start();
+    const second = rental.home.start(['--takeover-seconds', '0']);
     await poll('its end', () => !second.running);
     expect(second.log).toContain('VMN_AGENT_RUNNING');
     expect((await bothEnforced()).agent.pid).toBe((await agent.status())?.agent.pid);

@@ -56,7 +56,7 @@ describe('an agent that is asked over HTTP', () => {
   /** Samples of frames that are not zero. */
   async function scraped(): Promise<Series> {
     const { body } = await ask('/metrics');
-    const samples = body.matchAll(/^vmnet_agent_frames_total\{(.*)\} (\d+)$/gm);
+    const samples = body.matchAll(/^vmnetwork_agent_frames_total\{(.*)\} (\d+)$/gm);
     return Object.fromEntries(
       [...samples].flatMap(([, labels = '', count]) => (count === '0' ? [] : [[labels, Number(count)]])),
     );
@@ -116,7 +116,7 @@ describe('an agent that is asked over HTTP', () => {
     expect(await ask('/healthz')).toMatchObject({ code: 200 });
     expect(await ask('/readyz?verbose')).toEqual({
       code: 200,
-      body: expect.stringContaining('[+]pass ok\n[+]wishes ok\n[+]guard ok\nok'),
+      body: expect.stringContaining('[+]pass ok\n[+]wishes ok\n[+]guard ok\n[+]bpffs ok\nok'),
     });
   }, 20_000);
 
@@ -140,9 +140,9 @@ describe('an agent that is asked over HTTP', () => {
       expect(seen[`direction="from_vm",verdict="dropped",reason="${reason}"`]).toBe(5);
     await untilScraped('the counts of the kernel', () => inKernel('one', 'two'));
     const { body } = await ask('/metrics');
-    expect(body).toContain('vmnet_agent_attachments{state="Enforced"} 2\n');
+    expect(body).toContain('vmnetwork_agent_attachments{state="Enforced"} 2\n');
     expect(body).toMatch(
-      /^vmnet_agent_build_info\{version="\S+",from_vm_program="\w+",to_vm_program="\w+"\} 1$/m,
+      /^vmnetwork_agent_build_info\{version="\S+",from_vm_program="\w+",to_vm_program="\w+"\} 1$/m,
     );
   }, 60_000);
 
@@ -179,12 +179,21 @@ describe('an agent that is asked over HTTP', () => {
   }, 45_000);
 
   test('an address that is taken: exit code 3, and where', async () => {
-    const { scratch } = rental.lab;
-    const other = (name: string): string => join(scratch, `other-${name}`);
+    // By somebody else: a second agent would not get as far.
+    await agent.end('SIGTERM');
+    const listen =
+      "require('node:net').createServer().listen(9100, '127.0.0.1', () => console.log('listens'))";
+    const listener = rental.host.spawn([process.execPath, '-e', listen], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (listener.stdout !== null) await once(listener.stdout, 'data');
     const { code, stderr } = await rental.host.exec([
-      ...[AGENT, '--manifests', rental.home.manifests, '--bpffs', rental.home.bpffs],
-      ...['--state-dir', other('state'), '--run-dir', other('run'), '--health-address', ADDRESS],
+      AGENT,
+      ...rental.home.flags,
+      '--health-address',
+      ADDRESS,
     ]);
+    listener.kill('SIGKILL');
     expect([code, stderr]).toEqual([3, expect.stringContaining('127.0.0.1 port 9100')]);
   }, 20_000);
 });

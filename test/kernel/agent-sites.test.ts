@@ -133,6 +133,10 @@ test('links, routes, neighbours and settings are those of there', async () => {
     prefixLength: 16,
     ifindex,
   });
+  await pod.run(['ip', 'address', 'add', '198.19.0.1/24', 'broadcast', '+', 'dev', 'wired']);
+  const own198 = (networks: readonly string[]): string[] => networks.filter((one) => one.startsWith('198.'));
+  expect(own198(kernel.ownNetworks())).toEqual(['198.19.0.1/32', '198.19.0.255/32']);
+  expect(own198(sites.own.kernel.ownNetworks())).toEqual([]);
   expect(kernel.routeTo('100.64.0.9')).toMatchObject({ name: 'wired', local: false });
   expect(kernel.neighbours(ifindex)).toMatchObject([{ address: '100.64.0.9', mac: CAST.guestMac }]);
   expect(await pod.run(['ip', 'route', 'show', 'proto', '118'])).toContain('100.64.0.9 dev wired');
@@ -168,6 +172,16 @@ test('who holds a tap there is told, and not who holds one of that name here, we
   await poll('its end', () => kernel.linkByName('twin') === null);
   expect(linkByName('twin')).not.toBeNull();
   closeSync(ours.fd);
+});
+
+test('who holds a tap there from here is told, too: it was moved there', async () => {
+  const holder = await lasting(host, `tap.createTap('moved');`);
+  await host.run(['ip', 'link', 'set', 'moved', 'netns', pod.id]);
+  const { kernel } = inPodSite();
+  expect(kernel.tapHolders('moved').map(({ pid }) => pid)).toEqual([pidOf(holder)]);
+  expect(sites.own.kernel.tapHolders('moved')).toEqual([]);
+  process.kill(pidOf(holder), 'SIGKILL');
+  await poll('its end', () => kernel.linkByName('moved') === null);
 });
 
 test('the guard is put in force there, and read back there, and our own rule set is not touched', async () => {
@@ -242,7 +256,7 @@ test('a pid that is another process by now, or none, leads nowhere', async () =>
   const before = descriptors();
   const moved = reasonOf(sites.open(podId, pidOf(elsewhere)));
   expect(moved).toContain(podId);
-  expect(moved).toMatch(/is in net:\[\d+\] by now/);
+  expect(moved).toMatch(/neither is in it nor holds a tap there by now/);
   const brief = await lasting(pod);
   const pid = pidOf(brief);
   await brief.kill();

@@ -113,6 +113,8 @@ describe('vmnetctl run on a real kernel', () => {
       `word tap,id=vmn0,ifname=${tap},script=no,downscript=no,vhost=off`,
       'word -device',
       `word virtio-net-pci,netdev=vmn0,mac=${guestMac}`,
+      'word -drive',
+      `word if=virtio,format=raw,readonly=on,file=${join(rental.home.runDir, 'seeds', `${tap}.iso`)}`,
     ]);
     expect(stderr).toBe(
       `vmnetctl: ${tap} ${address} closed: no agent is running; start vmnet-agent --manifests ${rental.home.manifests}\n`,

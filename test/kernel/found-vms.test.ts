@@ -4,21 +4,26 @@
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { AgentStatus, AttachmentStatus } from '../../src/agent/status/status.ts';
 import { readBack } from '../../src/native/filter-engine.ts';
 import { linkByName } from '../../src/native/rtnetlink.ts';
 import { openTap } from '../../src/native/tap.ts';
+import { MonitorUser, Qemu } from '../support/discovery/qemu.ts';
+import { CAST, fromGuest, type Cast } from '../support/frames/cast.ts';
 import { poll, type Namespace } from '../support/lab/index.ts';
 import type { Destination } from '../support/frames/policy-bytes.ts';
-import type { AgentProcess } from '../support/stage/agent-process.ts';
-import { FoundVm, makeTap, type FoundCardOptions } from '../support/stage/found-vm.ts';
-import { apply } from '../support/stage/manifest.ts';
+import { networkOf, type AgentProcess } from '../support/stage/agent-process.ts';
+import { FoundVm, GATEWAY, makeTap, type FoundCardOptions } from '../support/stage/found-vm.ts';
+import { apply, withdraw } from '../support/stage/manifest.ts';
 import { describe } from '../support/stage/needs.ts';
 import { moveInto } from '../support/stage/own-namespace.ts';
 import { PacedFlood } from '../support/stage/paced-flood.ts';
 import { PortCounter } from '../support/stage/port-counter.ts';
 import { RentalLab } from '../support/stage/rental-lab.ts';
+
+const HOT_PLUG = fileURLToPath(new URL('../support/discovery/hot-plug.py', import.meta.url));
 
 const { a, b, x } = RentalLab;
 const FAR = { a, b, x };
@@ -352,6 +357,80 @@ describe('VMs that others started', () => {
     }
   }, 30_000);
 
+  test('a card that is plugged by its descriptor, which its launcher opened long ago and keeps, is bound; through a reboot and a new name, until it is unplugged', async () => {
+    await makeTap(rental.host, 'fndp');
+    const fd = onHost(() => openTap('fndp'));
+    let isKept = true;
+    const socket = rental.host.scratchFile('plugged.sock');
+    const qemu = new Qemu(rental.host, [
+      ...['-name', 'found-plugged', '-uuid', UUID(9), '-nodefaults'],
+      ...['-qmp', `unix:${socket},server=on,wait=off`],
+    ]);
+    try {
+      apply(rental.home, { name: 'found-plugged', endpoint: a });
+      await untilOn('fndp', "to be said to be the launcher's", ({ message }) => message.includes('no QEMU'));
+      (await MonitorUser.connect(socket)).close();
+      const plug = rental.host.spawn(['python3', HOT_PLUG, socket, 'late', MAC(9)], {
+        stdio: ['ignore', 'ignore', 'inherit', fd],
+      });
+      await poll('it to be plugged', () => plug.exitCode !== null);
+      expect(plug.exitCode).toBe(0);
+      const bound = await untilOn('fndp', 'to be enforced', isEnforced);
+      expect(bound).toMatchObject({ vm: UUID(9), mac: MAC(9), network: 'tenant/found-plugged' });
+      const cast: Cast = {
+        ...CAST,
+        guestMac: MAC(9),
+        guestAddress: bound.guestAddress!,
+        ...GATEWAY,
+        endpoint: a,
+      };
+      const arrives = async (): Promise<void> => {
+        const before = (await total()).a;
+        writeSync(fd, fromGuest(cast, { ip: { destination: a.address }, udp: { destinationPort: a.port } }));
+        await poll('its frame', async () => (await total()).a > before);
+      };
+      await arrives();
+
+      const user = await MonitorUser.connect(socket);
+      await user.ask('cont');
+      await user.ask('system_reset');
+      await user.ask('stop');
+      await rental.host.run(['ip', 'link', 'set', 'fndp', 'name', 'fndq']);
+      expect(await untilOn('fndq', 'to be enforced', isEnforced)).toMatchObject({ pins: bound.pins });
+      await arrives();
+
+      closeSync(fd);
+      isKept = false;
+      await user.ask('netdev_del', { id: 'net-late' });
+      user.close();
+      const closed = await untilOn('fndq', 'to be closed', ({ state }) => state === 'Denied');
+      expect(pinsOf(closed.pins).policyState).toBe('empty');
+    } finally {
+      if (isKept) closeSync(fd);
+      await qemu.kill();
+    }
+  }, 30_000);
+
+  test('Terminate: it ends, also when its network and the agent went before it had', async () => {
+    await makeTap(rental.host, 'fndt');
+    const culprit = vm('found-culprit', [{ tap: 'fndt', mac: MAC(0) }], UUID(0));
+    apply(rental.home, { name: 'found-culprit', endpoint: a, more: ['violation: {action: Terminate}'] });
+    const bound = await untilOn('fndt', 'to be enforced', isEnforced);
+    // It heeds nothing but SIGKILL, which is some seconds away.
+    culprit.qemu.process.kill('SIGSTOP');
+    writeSync(culprit.fd(), culprit.datagram(bound.guestAddress!, x, 41_003));
+    culprit.letGo();
+    const pid = String(culprit.qemu.pid);
+    await poll('its end to begin', () => agent.log.includes(`end-vm pid ${pid}`));
+    await agent.end('SIGKILL');
+    expect(culprit.qemu.ended).toBe(false);
+    withdraw(rental.home, 'found-culprit');
+    agent = startAgent();
+    await untilOn('fndt', 'to be closed', ({ state }) => state === 'Denied');
+    await poll('its end', () => culprit.qemu.ended, { deadlineMs: 20_000, detail: () => agent.log });
+    expect(culprit.qemu.process.signalCode).toBe('SIGKILL');
+  }, 60_000);
+
   test('a link that no pattern matches is left alone until its card is bound, and is guarded from then on', async () => {
     await makeTap(rental.host, 'other0');
     const free = vm('found-free', [{ tap: 'other0', mac: MAC(7) }], UUID(7));
@@ -371,6 +450,36 @@ describe('VMs that others started', () => {
       pins: bound.pins,
     });
   }, 30_000);
+
+  test('a VM that was declared first and then runs on a tap of others gives up the idle tap of ours until it has ended; one that is held stays', async () => {
+    const own = (status: AgentStatus) =>
+      status.attachments.filter(({ vm: id, tap }) => id === 'declared' && tap.startsWith('vmn-'));
+    // Whose name it is is not certain then: the one that has the tap of ours keeps it.
+    const areTwins = (status: AgentStatus): boolean =>
+      on(status, 'fnd-later')?.message.includes('2 VMs of this host have the name') === true;
+    apply(rental.home, { name: 'declared', endpoint: a });
+    const first = await agent.until('a tap for it', (status) => own(status)[0]?.state === 'Enforced');
+    await makeTap(rental.host, 'fnd-later');
+    const held = onHost(() => openTap(own(first)[0]!.tap));
+    try {
+      vm('declared', [{ tap: 'fnd-later', mac: MAC(9) }], UUID(9));
+      const both = await agent.until('both', areTwins);
+      const { linkId } = own(first)[0]!.enforced!;
+      expect(own(both)).toMatchObject([{ state: 'Enforced', inUse: true, enforced: { linkId } }]);
+    } finally {
+      closeSync(held);
+    }
+    const alone = await agent.until(
+      'the one tap',
+      (status) => own(status).length === 0 && on(status, 'fnd-later')?.state === 'Enforced',
+    );
+    expect(networkOf(alone, 'declared')?.attachments).toEqual([UUID(9)]);
+    expect(onHost(() => linkByName(own(first)[0]!.tap))).toBe(null);
+    await running.pop()?.kill();
+    await agent.until('the tap of ours again', (status) => own(status)[0]?.state === 'Enforced');
+    withdraw(rental.home, 'declared');
+    await agent.until('its end', (status) => own(status).length === 0);
+  }, 60_000);
 });
 
 /** Name of a new tap that has this number there, which must be beyond those that are taken. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { watchNftables } from '../../src/native/nftables-watch.ts';
+import { nftablesGeneration, watchNftables } from '../../src/native/nftables-watch.ts';
 import { Lab, type Namespace, poll } from '../support/lab/index.ts';
 import { startChild } from '../support/native/child.ts';
 import { moveInto } from '../support/stage/own-namespace.ts';
@@ -86,6 +86,27 @@ test('a burst that overflows the queue calls back, and does not deafen', async (
   await expectCall('delete', 'table', 'inet', 'after');
   watch.close();
 }, 60_000);
+
+test('the generation is another after each change, and the same for as long as there is none', async () => {
+  const seen = new Set([nftablesGeneration()]);
+  const changes = [
+    'add table inet g',
+    'add chain inet g in { type filter hook input priority 0; }',
+    'add rule inet g in accept',
+    'add set inet g s { type ifname; }',
+    'add element inet g s { uplink }',
+    'delete element inet g s { uplink }',
+    'flush table inet g',
+    'flush ruleset',
+  ];
+  for (const [index, change] of changes.entries()) {
+    await host.run(['nft', change]);
+    seen.add(nftablesGeneration());
+    await host.run(['nft', 'list', 'ruleset']);
+    seen.add(nftablesGeneration());
+    expect([change, seen.size]).toEqual([change, index + 2]);
+  }
+});
 
 test('keeps a process alive while open, and no longer', async () => {
   const child = startChild(

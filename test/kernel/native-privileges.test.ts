@@ -41,7 +41,7 @@ describe('without the privilege', () => {
   const { test: testDropping } = requires(executable('setpriv'));
 
   testDropping(
-    'to load programs, attaching names the capabilities, and leaves nothing',
+    '[ER-2] to load programs, attaching names the capabilities, and leaves nothing',
     async () => {
       const call = `engine.attachFilter(${JSON.stringify(held.pinDir)}, ${String(held.ifindex)})`;
       const result = await outcome(call, without('bpf', 'perfmon', 'sys_admin'));
@@ -104,12 +104,12 @@ describe('on a kernel that lacks it', () => {
   ];
 
   testTracing(
-    'BPF altogether, attaching says what kernel it takes, and leaves nothing',
+    '[ER-2] BPF altogether, attaching says what kernel it takes, and leaves nothing',
     async () => {
       const call = `engine.attachFilter(${JSON.stringify(held.pinDir)}, ${String(held.ifindex)})`;
       const { code, remedy } = await outcome(call, injecting('ENOSYS'));
       expect(code).toBe('VMN_KERNEL_FEATURE');
-      expect(remedy).toMatch(/requires Linux >= 4\.1 built with CONFIG_BPF_SYSCALL.*; this is Linux \d/);
+      expect(remedy).toMatch(/requires Linux >= 5\.10 built with CONFIG_BPF_SYSCALL.*; this is Linux \d/);
       expect(existsSync(held.pinDir)).toBe(false);
     },
     30_000,

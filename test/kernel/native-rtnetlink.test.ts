@@ -223,7 +223,7 @@ describe('watching', () => {
     return watch;
   }
 
-  test('calls back for links and routes that come and go, and not after it was closed', async () => {
+  test('calls back for links, routes and rules that come and go, and not after it was closed', async () => {
     let calls = 0;
     const watch = watching(() => {
       calls += 1;
@@ -232,6 +232,8 @@ describe('watching', () => {
       ['link', 'add', 'seen', 'type', 'bridge'],
       ['link', 'set', 'seen', 'up'],
       ['route', 'add', '100.64.9.9/32', 'dev', 'seen'],
+      ['rule', 'add', 'from', '100.64.9.9', 'lookup', '99'],
+      ['rule', 'del', 'from', '100.64.9.9'],
       ['link', 'del', 'seen'],
     ]) {
       const before = calls;

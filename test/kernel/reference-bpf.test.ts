@@ -13,7 +13,7 @@ import { requires } from '../support/skip.ts';
 
 const SEED = 1_000_003;
 const FRAMES = 100_000;
-const HOST_FRAMES = 40_000;
+const HOST_FRAMES = 80_000;
 const LENGTH = 1000;
 
 const { test } = requires(root);

@@ -146,15 +146,15 @@ describe('leaving a host', () => {
         '',
         expect.stringMatching(/^found +lve0 +no +\d+/),
         expect.stringMatching(new RegExp(`^in-pod +${podPins} +no +- +is in another network namespace`)),
-        // Its holder, the test, is in another network namespace.
-        expect.stringMatching(new RegExp(`^one +${own.tap} +no +-`)),
+        // Its holder, the test, is in another network namespace, and is found by its descriptor.
+        expect.stringMatching(new RegExp(`^one +${own.tap} +no +${process.pid} +is held`)),
       ]);
     }
     // What an agent that is killed leaves of its locks goes.
     expect(withoutLocks(await lookAround())).toEqual(withoutLocks(before));
   }, 60_000);
 
-  test('drain closes all of them, says so, and does nothing the second time', async () => {
+  test('[contract 13] drain closes all of them, says so, and does nothing the second time', async () => {
     const { code, stdout, stderr } = await cli('drain', '-o', 'json');
     expect([code, stderr]).toEqual([0, '']);
     const taps = (out: string): Record<string, string> =>
@@ -191,7 +191,7 @@ describe('leaving a host', () => {
     expect(policies()).toEqual(['empty', 'empty']);
   }, 30_000);
 
-  test('uninstall --leave-closed, killed at each of its steps, leaves the VMs closed and the rest gone', async () => {
+  test('[contract 13] uninstall --leave-closed, killed at each of its steps, leaves the VMs closed and the rest gone', async () => {
     const before = await arrived();
     const seen = await killedAtEachStep(`uninstall(mortal(ports), paths, { leaveClosed: true, files })`, () =>
       expect(policies()).toEqual(['empty', 'empty']),

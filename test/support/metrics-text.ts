@@ -34,7 +34,7 @@ export function documentedMetrics(): string[] {
 
 /** Of those, what the controller serves. */
 export function documentedOfController(): string[] {
-  return documentedMetrics().filter((one) => !one.startsWith('vmnet_agent_'));
+  return documentedMetrics().filter((one) => !one.startsWith('vmnetwork_agent_'));
 }
 
 function line(name: string, type: string, labels: readonly (string | undefined)[]): string {

@@ -12,11 +12,12 @@
 #include <linux/types.h>
 
 /* Bumped when the meaning or place of a field changes. A program that meets another number drops everything. */
-#define VMN_POLICY_ABI 2
+#define VMN_POLICY_ABI 3
 
 #define VMN_MODE_FILTERED 1  /* every frame by every rule */
 #define VMN_MODE_CONNTRACK 2 /* the first frame of a flow by every rule, later ones as part of the flow */
 #define VMN_MODE_SAMPLED 3   /* who the guest is: every frame; whom it talks to: a random part of them */
+#define VMN_MODE_DIRECT 4    /* who the guest is, and whom nobody may talk to: every frame */
 
 #define VMN_POLICY_QUARANTINED (1u << 0)      /* kill switch: nothing passes, whatever else is set */
 #define VMN_POLICY_STRICT_WIREGUARD (1u << 1) /* only WireGuard-shaped datagrams pass */
@@ -42,6 +43,15 @@ struct vmn_endpoint {
 	__u16 reserved;
 };
 
+/* Addresses from `first` to `last`, both included, in host byte order, since they are compared by size. */
+struct vmn_range {
+	__u32 first;
+	__u32 last;
+};
+
+/* A power of two: direct.h searches by halves. */
+#define VMN_DENIED_MAX 512
+
 struct vmn_policy {
 	__u32 abi;
 	__u32 flags;
@@ -62,6 +72,13 @@ struct vmn_policy {
 	__u32 violation_threshold;    /* in the window; 0: never */
 	__u32 violation_window_ms;
 	__u64 reserved[2]; /* zero */
+	/*
+	 * Mode DIRECT: whom no guest may talk to; 0 ranges in every other mode. They stand in the policy, and not beside it, so that
+	 * the one swap that puts a mode in force puts its ranges in force (docs/adr/0025).
+	 */
+	__u32 denied_count;
+	__u32 denied_reserved;                   /* zero */
+	struct vmn_range denied[VMN_DENIED_MAX]; /* so many of them by `first`, none touching another; zeros behind them */
 };
 
 #define VMN_DIRECTION_FROM_VM 0
@@ -111,6 +128,9 @@ struct vmn_violations {
 	__u32 generation;      /* of the policy that it was told under, its lower half */
 	__u64 crossings;       /* how often the threshold was reached: events can be lost, this cannot */
 };
+
+/* Bumped when the meaning or place of a field of vmn_state changes: a filter goes on with no other version's. */
+#define VMN_STATE_ABI 1
 
 struct vmn_state {
 	struct vmn_limiter limiter;
@@ -162,7 +182,7 @@ struct vmn_event {
 #define VMN_AT(type, field, offset) \
 	VMN_STATIC_ASSERT(__builtin_offsetof(struct type, field) == (offset), #type "." #field " moved")
 
-VMN_STATIC_ASSERT(sizeof(struct vmn_policy) == 128, "vmn_policy is 128 bytes");
+VMN_STATIC_ASSERT(sizeof(struct vmn_policy) == 4232, "vmn_policy is 4232 bytes");
 VMN_AT(vmn_policy, abi, 0);
 VMN_AT(vmn_policy, flags, 4);
 VMN_AT(vmn_policy, generation, 8);
@@ -182,6 +202,10 @@ VMN_AT(vmn_policy, max_packet_bytes, 100);
 VMN_AT(vmn_policy, violation_threshold, 104);
 VMN_AT(vmn_policy, violation_window_ms, 108);
 VMN_AT(vmn_policy, reserved, 112);
+VMN_AT(vmn_policy, denied_count, 128);
+VMN_AT(vmn_policy, denied, 136);
+VMN_STATIC_ASSERT(sizeof(struct vmn_range) == 8, "vmn_range is 8 bytes");
+VMN_STATIC_ASSERT((VMN_DENIED_MAX & (VMN_DENIED_MAX - 1)) == 0, "VMN_DENIED_MAX is a power of two");
 VMN_STATIC_ASSERT(sizeof(struct vmn_counter) == 16, "vmn_counter is 16 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_flows) == 4096, "vmn_flows is 4096 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_state) == 56, "vmn_state is 56 bytes");

@@ -20,8 +20,12 @@ VMN_INLINE enum vmn_reason vmn_judge_policy(const struct vmn_policy *policy)
 {
 	if (!policy)
 		return VMN_REASON_NO_POLICY;
-	if (policy->abi != VMN_POLICY_ABI || policy->mode < VMN_MODE_FILTERED || policy->mode > VMN_MODE_SAMPLED ||
+	if (policy->abi != VMN_POLICY_ABI || policy->mode < VMN_MODE_FILTERED || policy->mode > VMN_MODE_DIRECT ||
 	    policy->flags & ~VMN_POLICY_FLAGS)
+		return VMN_REASON_POLICY_ABI;
+	/* Without what it denies it would allow everything, and there is nothing that it could only count. */
+	if (policy->mode == VMN_MODE_DIRECT &&
+	    (!policy->denied_count || policy->denied_count > VMN_DENIED_MAX || policy->flags & VMN_POLICY_AUDIT))
 		return VMN_REASON_POLICY_ABI;
 	if (policy->flags & VMN_POLICY_QUARANTINED)
 		return VMN_REASON_QUARANTINED;

@@ -14,6 +14,7 @@
 	X(2, ARP_ANSWERED, "ArpAnswered")                  \
 	X(3, ALLOWED_FLOW, "AllowedFlow")                  \
 	X(4, ALLOWED_UNSAMPLED, "AllowedUnsampled")        \
+	X(5, ALLOWED_DIRECT, "AllowedDirect")              \
 	X(16, NO_POLICY, "NoPolicy")                       \
 	X(17, POLICY_ABI, "PolicyAbi")                     \
 	X(18, QUARANTINED, "Quarantined")                  \
@@ -48,7 +49,8 @@
 	X(47, PACKET_TOO_BIG, "PacketTooBig")              \
 	X(48, BIT_RATE, "BitRate")                         \
 	X(49, PACKET_RATE, "PacketRate")                   \
-	X(50, ICMP_TO_ENDPOINT, "IcmpToEndpoint")
+	X(50, ICMP_TO_ENDPOINT, "IcmpToEndpoint")          \
+	X(51, DENIED_NETWORK, "DeniedNetwork")
 
 #define VMN_REASON_ENUM(number, symbol, name) VMN_REASON_##symbol = number,
 enum vmn_reason { VMN_REASONS(VMN_REASON_ENUM) };

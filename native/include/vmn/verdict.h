@@ -10,7 +10,8 @@
  *   Filtered   every frame is judged by them
  *   Conntrack  the first frame of a flow is, and the flow is remembered (flow.h)
  *   Sampled    a frame is with the policy's probability (sample.h), else it passes as ALLOWED_UNSAMPLED
- *   Audit      (a flag, with any mode) what they would drop passes and is marked `audited`
+ *   Direct     none is: instead of them a frame is judged by whom nobody may talk to (direct.h)
+ *   Audit      (a flag, with any mode but Direct) what they would drop passes and is marked `audited`
  *
  * In order: policy usable (present, known ABI, mode and flags, not quarantined); Ethernet (length, source, destination, no
  * VLAN); ARP; IPv6; any other EtherType; IPv4 header (length, version, header length, options, total length, fragments,
@@ -26,6 +27,7 @@
 #define VMN_VERDICT_H
 
 #include "vmn/destination.h"
+#include "vmn/direct.h"
 #include "vmn/identity.h"
 #include "vmn/limit.h"
 #include "vmn/plain.h"
@@ -91,6 +93,8 @@ VMN_INLINE struct vmn_judgement vmn_judge_by_rules(const struct vmn_policy *poli
 	judgement = vmn_judged(vmn_judge_identity(policy, meta, direction, data, data_end, &ip));
 	if (judgement.reason != VMN_REASON_ALLOWED)
 		return judgement;
+	if (policy->mode == VMN_MODE_DIRECT)
+		return vmn_judged(vmn_judge_direct(policy, meta, direction, &ip));
 	if (policy->mode == VMN_MODE_SAMPLED && !vmn_is_drawn(policy, vmn_nonce(meta)) &&
 	    vmn_identity_holds(policy, meta, direction, &ip))
 		return vmn_judged(VMN_REASON_ALLOWED_UNSAMPLED);
@@ -101,6 +105,11 @@ VMN_INLINE struct vmn_judgement vmn_judge_by_rules(const struct vmn_policy *poli
 	return judgement;
 }
 
+#ifdef __bpf__
+/* `vmn_judge_by_rules` in a subprogram of its own, defined by the engine (bpf/vmn_filter.bpf.c). */
+VMN_INLINE struct vmn_judgement vmn_judge_apart(const struct vmn_meta *meta, __u32 direction);
+#endif
+
 /*
  * `policy` may be NULL: nobody has decided yet, so nothing passes. `data`..`data_end`: the frame from its Ethernet header
  * on, readable at least up to VMN_JUDGED_BYTES or its end.
@@ -110,7 +119,11 @@ VMN_INLINE struct vmn_judgement vmn_judge(const struct vmn_policy *policy, const
 {
 	if (vmn_is_plain(policy, meta, direction, data, data_end))
 		return vmn_judged(VMN_REASON_ALLOWED);
+#ifdef __bpf__
+	return vmn_judge_apart(meta, direction);
+#else
 	return vmn_judge_by_rules(policy, meta, direction, data, data_end);
+#endif
 }
 
 /* Whether a frame that was judged so counts against the limits of its VM. */

@@ -119,6 +119,22 @@ export function act(
   }
 }
 
+/** Whether it waits for whoever is making or removing a tap. */
+export function takesStateLock({ kind }: Action): boolean {
+  return UNDER_STATE_LOCK.includes(kind);
+}
+
+const UNDER_STATE_LOCK: readonly Action['kind'][] = [
+  'close-tap',
+  'close-link',
+  'replace-filter',
+  'note-network',
+  'note-violations',
+  'make-record',
+  'tear-down',
+  'remove-pins',
+];
+
 function bytesOf(policy: Policy | null): Uint8Array | null {
   return policy === null ? null : encodePolicy(policy);
 }

@@ -3,10 +3,20 @@ import type { RouteAnswer } from '../host/kernel.ts';
 import { cidrRange, contains } from '../wiring/address-pool.ts';
 import { identityOf, isTapName } from '../wiring/identity.ts';
 import type { AttachmentRecord, RecordState } from '../wiring/record.ts';
+import { withOwnDenied } from './own-addresses.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 
 /** What is wanted of one attachment, by tap. */
 export type DesiredAttachment =
-  | { readonly want: 'program'; readonly vm: string; readonly network: string; readonly intent: PolicyIntent }
+  | {
+      readonly want: 'program';
+      readonly vm: string;
+      readonly network: string;
+      /** As whoever wants it gave it; what is said of an attachment is said of the very one that it asks for. */
+      readonly asked: PolicyIntent;
+      /** As this host enforces it; see withOwnDenied. */
+      readonly intent: PolicyIntent;
+    }
   /** Closed, and kept. */
   | {
       readonly want: 'deny';
@@ -29,10 +39,11 @@ export interface DesiredInput {
   readonly pool: string;
   /** How the host would reach an address; null when it would not. */
   readonly routeTo: (address: string) => RouteAnswer | null;
+  readonly own: Pick<OwnAddresses, 'besides'>;
 }
 
 /**
- * Joins what the networks say with what this host has. Pure but for `routeTo`. Everything the host has gets an answer:
+ * Joins what the networks say with what this host has. Pure but for `routeTo` and `own`. Everything the host has gets an answer:
  * what no network names is to be gone, or only closed while some manifest cannot be read.
  */
 export function desiredAttachments(input: DesiredInput): Map<string, DesiredAttachment> {
@@ -75,21 +86,30 @@ function wanted(
   }
   const fault = addressFault(record, clashes, input.pool);
   if (fault !== null) return deny(fault);
-  const objection = objectionTo(intent, record, input);
-  if (objection !== null) return deny(objection);
-  return { want: 'program', vm, network: intent.network, intent };
+  const enforced = enforcedHere(intent, record, input);
+  if (typeof enforced === 'string') return deny(enforced);
+  return { want: 'program', vm, network: intent.network, asked: intent, intent: enforced };
 }
 
-export type ObjectionInput = Pick<DesiredInput, 'networks' | 'complete' | 'pool' | 'routeTo'>;
+export type ObjectionInput = Pick<DesiredInput, 'networks' | 'complete' | 'pool' | 'routeTo' | 'own'>;
 
-/** Why an intent is not enforced on this host although nothing is wrong with the tap; null: it is. */
-export function objectionTo(
+/** An intent as it is enforced on this host. A text: why it is not, although nothing is wrong with the tap. */
+export function enforcedHere(
+  intent: PolicyIntent,
+  record: AttachmentRecord | null,
+  input: ObjectionInput,
+): PolicyIntent | string {
+  return objectionTo(intent, record, input) ?? withOwnDenied(intent, input.own, input.pool);
+}
+
+function objectionTo(
   intent: PolicyIntent,
   record: AttachmentRecord | null,
   input: ObjectionInput,
 ): string | null {
   const objection =
-    takeover(intent, record, input) ?? endpointRefusal(intent.endpoint, 'consumerEndpoint', input);
+    takeover(intent, record, input) ??
+    (intent.endpoint === null ? null : endpointRefusal(intent.endpoint, 'consumerEndpoint', input));
   if (objection !== null) return objection;
   // One that was in force was asked before; one that is only stated was not.
   const stated = intent.previous?.endpoint;
@@ -126,7 +146,7 @@ function takeover(
 }
 
 function endpointRefusal(
-  { address }: PolicyIntent['endpoint'],
+  { address }: NonNullable<PolicyIntent['endpoint']>,
   field: string,
   { pool, routeTo }: ObjectionInput,
 ): string | null {

@@ -1,3 +1,4 @@
+import { VmnError } from '../../lib/errors.ts';
 import type { DesiredAttachment } from './desired.ts';
 import type { ObservedAttachment } from './observed.ts';
 import type { Action, Plan } from './plan.ts';
@@ -58,5 +59,17 @@ export function afterFailure(
 /** Actions that only close. They are carried out at once, even for an attachment whose retries are held back. */
 export function isClosing(action: Action): boolean {
   if (action.kind === 'link-down' || action.kind === 'close-link') return true;
-  return action.kind === 'write-policy' && (action.policy === null || action.policy.flags.quarantined);
+  if (action.kind !== 'write-policy' && action.kind !== 'replace-filter') return false;
+  return action.policy === null || action.policy.flags.quarantined;
+}
+
+/** Of what was done again and again, and is read back otherwise each time. */
+export function doesNotStay(tap: string, actions: readonly Action[]): VmnError {
+  const what = actions.length === 0 ? 'the policy' : actions.map(({ kind }) => kind).join(', ');
+  const cause = new Error(`still differs after several attempts: ${what}`);
+  return new VmnError('VMN_READ_BACK', {
+    attempted: 'bring the attachment to its desired state',
+    on: tap,
+    cause,
+  });
 }

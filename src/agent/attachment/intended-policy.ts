@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { mergedRanges, rangeOf } from '../../api/v1alpha1/denied-networks.ts';
 import type { PolicyIntent } from '../../controller/vmnetwork/plan.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import { GATEWAY_ADDRESS, GATEWAY_MAC, TAP_MTU } from '../wiring/identity.ts';
@@ -11,6 +12,8 @@ export interface PolicyContext {
   readonly lastGeneration: bigint;
   /** Commit anew even what is in force already: with another generation the kernel's threshold of violations is armed again. */
   readonly renew?: boolean;
+  /** CIDR of the guest addresses of this host: in mode Direct no guest talks to another. */
+  readonly pool: string;
   /** A fresh key for the filter's draws and fingerprints, 16 bytes. */
   readonly newSecret: () => Uint8Array;
 }
@@ -25,7 +28,7 @@ export function intendedPolicy(
   intent: PolicyIntent,
   record: AttachmentRecord,
   inForce: Policy | null,
-  { nowNs, lastGeneration, newSecret, renew = false }: PolicyContext,
+  { nowNs, lastGeneration, newSecret, pool, renew = false }: PolicyContext,
 ): Policy {
   const untilNs = nowNs + BigInt(intent.graceSeconds) * 1_000_000_000n;
   const rule = {
@@ -39,7 +42,7 @@ export function intendedPolicy(
     guestAddress: record.guestAddress,
     gatewayAddress: GATEWAY_ADDRESS,
     mode: intent.mode,
-    endpoint: { address: intent.endpoint.address as string, port: intent.endpoint.port as number },
+    endpoint: endpointOf(intent),
     limits: { ...intent.limits },
     samplePerMillion: intent.samplePerMillion,
     maxPacketBytes: TAP_MTU,
@@ -47,11 +50,15 @@ export function intendedPolicy(
       threshold: intent.violation.threshold,
       windowMs: intent.violation.windowSeconds * 1000,
     },
+    // In the policy itself: whatever puts Direct in force or ends it, or changes a range, is the one commit that every policy is.
+    ...(intent.mode === 'Direct' ? { denied: mergedRanges([...(intent.denied ?? []), rangeOf(pool)]) } : {}),
   };
   const previous =
-    intent.previous === undefined
-      ? previousEndpoint(inForce, rule, intent, record, nowNs, untilNs)
-      : statedPrevious(inForce, rule, intent.previous, nowNs);
+    rule.endpoint === null
+      ? null
+      : intent.previous === undefined
+        ? previousEndpoint(inForce, rule, intent, record, nowNs, untilNs)
+        : statedPrevious(inForce, rule, intent.previous, nowNs);
   const unchanged = inForce !== null && sameRule(inForce, rule) && samePrevious(inForce.previous, previous);
   if (unchanged && !renew) return inForce;
   const highest =
@@ -63,6 +70,10 @@ type Rule = Omit<Policy, 'previous' | 'generation' | 'secret'>;
 type Previous = Policy['previous'];
 type StatedPrevious = Exclude<PolicyIntent['previous'], undefined>;
 
+function endpointOf({ endpoint }: PolicyIntent): Policy['endpoint'] {
+  return endpoint === null ? null : { address: endpoint.address, port: endpoint.port };
+}
+
 function previousEndpoint(
   inForce: Policy | null,
   rule: Rule,
@@ -71,7 +82,8 @@ function previousEndpoint(
   nowNs: bigint,
   untilNs: bigint,
 ): Previous {
-  if (inForce === null || record.network !== intent.network) return null;
+  // Out of Direct nothing has a grace: what passed was nobody's endpoint.
+  if (inForce === null || inForce.endpoint === null || record.network !== intent.network) return null;
   if (!sameEndpoint(inForce.endpoint, rule.endpoint)) {
     if (intent.graceSeconds === 0 || inForce.flags.quarantined) return null;
     return { ...inForce.endpoint, untilNs };
@@ -112,6 +124,7 @@ function sameRule(policy: Policy, rule: Rule): boolean {
 }
 
 function sameEndpoint(a: Policy['endpoint'], b: Policy['endpoint']): boolean {
+  if (a === null || b === null) return a === b;
   return a.address === b.address && a.port === b.port;
 }
 

@@ -8,17 +8,19 @@ export interface LoopOptions {
   readonly nextRetryNs: () => bigint | null;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Pause that gathers the notifications of one event, ms. */
+  /** Pause between two passes that gathers the notifications of one event, ms. */
   readonly gatherMs?: number;
   /** A pass at least this often: what nobody notifies us of is found by then, ms. */
   readonly resyncMs: number;
 }
 
 const DEFAULT_GATHER_MS = 30;
+/** What comes after a time of quiet is not waited for: what follows it within the gathering pause gets a pass of its own. */
+const AFTER_QUIET_MS = 2;
 const AFTER_ERROR_MS = 1000;
 
 /**
- * Runs passes one after the other, never two at once: soon after each request, when a retry is due, and every resync
+ * Runs passes one after the other, never two at once: soon after each request, at once after a quiet time, when a retry is due, and every resync
  * period. Requests during a pass lead to exactly one more.
  */
 export class ReconcileLoop {
@@ -28,6 +30,7 @@ export class ReconcileLoop {
   #running: Promise<void> | null = null;
   #startedNs: bigint | null = null;
   #requested = false;
+  #atOnce = false;
   #stopped = false;
   #passes = 0;
   #lastPassNs: bigint;
@@ -40,7 +43,17 @@ export class ReconcileLoop {
   /** Asks for a pass soon; cheap, and may be called any number of times. */
   request(): void {
     this.#requested = true;
-    if (this.#running === null) this.#wakeIn(this.#options.gatherMs ?? DEFAULT_GATHER_MS);
+    if (this.#running === null) this.#wakeIn(this.idleMs >= this.#gatherMs ? AFTER_QUIET_MS : this.#gatherMs);
+  }
+
+  /**
+   * Asks for a pass at once, or right after the one under way: for wishes, whose source has gathered them already. Whatever else
+   * is told of all the time, such as the violations of a guest, delays none.
+   */
+  requestAtOnce(): void {
+    this.#requested = true;
+    this.#atOnce = true;
+    if (this.#running === null) this.#wakeIn(AFTER_QUIET_MS);
   }
 
   /** Number of passes that ended, failed ones included. */
@@ -68,6 +81,10 @@ export class ReconcileLoop {
     await this.#running;
   }
 
+  get #gatherMs(): number {
+    return this.#options.gatherMs ?? DEFAULT_GATHER_MS;
+  }
+
   #wakeIn(ms: number): void {
     if (this.#stopped) return;
     const dueNs = this.#options.clock.monotonicNs() + BigInt(Math.ceil(ms)) * 1_000_000n;
@@ -78,13 +95,14 @@ export class ReconcileLoop {
       this.#timer = null;
       this.#running = this.#run().finally(() => {
         this.#running = null;
-        this.#wakeIn(this.#requested ? (this.#options.gatherMs ?? DEFAULT_GATHER_MS) : this.#nextWakeMs());
+        this.#wakeIn(this.#atOnce ? AFTER_QUIET_MS : this.#requested ? this.#gatherMs : this.#nextWakeMs());
       });
     }, ms);
   }
 
   async #run(): Promise<void> {
     this.#requested = false;
+    this.#atOnce = false;
     this.#startedNs = this.#options.clock.monotonicNs();
     try {
       await this.#options.pass();

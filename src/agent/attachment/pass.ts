@@ -1,3 +1,4 @@
+import type { AddressRange } from '../../api/v1alpha1/denied-networks.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import { ensureGuard, removeHostWiring, syncForwarding } from '../host/host-wiring.ts';
 import type { HostWiringPorts } from '../host/host-wiring.ts';
@@ -6,6 +7,7 @@ import type { Nft } from '../host/nft.ts';
 import type { Site } from '../host/site.ts';
 import type { HostView, OwnCard, RecordedCard, Wanted } from '../source/wanted.ts';
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
+import { directUplinks } from '../wiring/direct-uplinks.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
 import type { Exposure } from '../found/exposure.ts';
 import { bindLinks } from '../found/binding.ts';
@@ -15,10 +17,13 @@ import type { SiteKeeper } from '../found/site-watch.ts';
 import { forgetCards, isInForceFor, passFound, unpatterned } from '../found/pass.ts';
 import type { VmDirectory } from '../discovery/directory.ts';
 import { isCardKey } from '../wiring/card-key.ts';
+import { isClaimAlive } from '../wiring/closed-tap.ts';
+import { unlessBusy } from '../host/lock.ts';
 import { isTapName } from '../wiring/identity.ts';
 import { addressClashes, desiredAttachments, tapClashes } from './desired.ts';
 import { existingTaps, observeHost } from './observe.ts';
 import type { ObservedHost } from './observe.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import type { Blocked } from './plan.ts';
 import { ownTaps, runRounds } from './rounds.ts';
 import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
@@ -31,7 +36,7 @@ import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
  *   1  what is wanted (pure), from the source of the wishes and from what exists
  *   2  the standing guard, before any tap can come up
  *   3  the links of others that are managed, then the attachments on taps of ours, in rounds; see rounds.ts
- *   4  forwarding of the uplinks that programmed endpoints are reached by
+ *   4  forwarding of the uplinks that programmed endpoints are reached by, or in mode Direct whatever is not denied
  *   5  when nothing is left at all: guard, forwarding and shared pins are removed
  */
 
@@ -71,14 +76,17 @@ export interface PassResult {
   readonly problems: readonly HostProblem[];
   /** Endpoint addresses that this host has no route to. */
   readonly unreachable: ReadonlySet<string>;
+  /** Filters that somebody took away, since this agent started. */
+  readonly losses: number;
 }
 
 /** `askWishes` is called once, when the host has been looked at. */
 export async function reconcile(
   askWishes: (host: HostView) => Wanted,
   memory: PassMemory,
-  ports: PassPorts,
+  hostPorts: PassPorts,
 ): Promise<PassResult> {
+  const ports = { ...hostPorts, passBeganNs: hostPorts.clock.monotonicNs() };
   const { kernel, records, paths } = ports;
   const sinceNs = memory.exposure.begin(ports.clock.monotonicNs());
   const problems: HostProblem[] = [];
@@ -102,18 +110,20 @@ export async function reconcile(
     attachments: wanted.attachments,
     existing,
     routeTo: (address) => own.routes.to(address),
+    own: own.addresses,
   });
   const bind = (site: SitePass, links: readonly Link[], pins: ReadonlySet<string>): BoundLinks =>
     bindLinks({
       ...{ ...known, site: site.id, links, pins, patterns: ports.managedPatterns, cards: wanted.cards, vms },
       clashes: addressClashes(host.records),
       routeTo: (address) => site.routes.to(address),
+      own: site.addresses,
       isRunning: ({ pid, startTicks }) => kernel.processStart(pid) === startTicks,
       isInForceFor: isInForceFor(site.ports),
     });
   const bound = new Map<SitePass, BoundLinks>([[own, bind(own, [...host.links.values()], host.pins)]]);
   for (const site of open.values()) {
-    const there = siteFor(site, IN_THE_GUARD, ports);
+    const there = siteFor(site, IN_THE_GUARD, ports, own);
     await attempt(problems, () => bound.set(there, bind(there, site.kernel.links(), host.pins)));
   }
   // Of a namespace that cannot be entered, or is gone, what is pinned is all that can be got hold of.
@@ -124,25 +134,28 @@ export async function reconcile(
     bound.set(left, bind(left, [], host.pins));
   }
   const all = new Map([...bound.values()].flatMap((links) => [...links]));
-  memory.retries.keepOnly(new Set([...desired.keys(), ...all.keys()]));
+  const attached = new Set([...desired.keys(), ...all.keys()]);
+  memory.retries.keepOnly(attached);
+  for (const pins of memory.generations.keys()) if (!attached.has(pins)) memory.generations.delete(pins);
+  memory.losses.keepOnly(attached, ports.clock.monotonicNs());
   memory.exposure.keepOnly(all);
 
   const enforced: EnforcedSite[] = [];
   for (const [site, links] of bound) {
     const isOwn = site === own;
     const isLeft = !isOwn && !open.has(site.id ?? '');
-    const rounds = (guarded: boolean): AttachmentResult[] => [
-      ...passFound(
+    const rounds = async (guarded: boolean): Promise<AttachmentResult[]> => [
+      ...(await passFound(
         { site: site.id, bound: links, guarded, exposure: memory.exposure, sinceNs },
         memory,
         site.ports,
-      ),
-      ...(isOwn ? runRounds(desired, guarded, memory, ports, ownTaps(ports)) : []),
+      )),
+      ...(isOwn ? await runRounds(desired, guarded, memory, ports, ownTaps(ports)) : []),
     ];
     const isAny = links.size > 0 || (isOwn && desired.size > 0);
-    const step = (): EnforcedSite | Promise<EnforcedSite> =>
+    const step = async (): Promise<EnforcedSite> =>
       isLeft
-        ? { attachments: rounds(false), guarded: true, unreachable: [] }
+        ? { attachments: await rounds(false), guarded: true, unreachable: [] }
         : enforceSite(site, links, isAny, rounds, problems, memory.guardedSites);
     // What fails of our own namespace fails the pass.
     const done = isOwn ? await step() : await attempt(problems, step);
@@ -159,6 +172,7 @@ export async function reconcile(
     guarded: enforced.length === bound.size && enforced.every(({ guarded }) => guarded),
     problems,
     unreachable: new Set(enforced.flatMap(({ unreachable }) => unreachable)),
+    losses: memory.losses.count,
   };
 }
 
@@ -170,6 +184,7 @@ interface SitePass {
   readonly id: string | null;
   readonly ports: PassPorts;
   readonly routes: RouteAnswers;
+  readonly addresses: OwnAddresses;
   readonly wiring: (links: readonly string[]) => HostWiringPorts;
 }
 
@@ -186,6 +201,7 @@ function siteFor(
   { id, kernel, nft }: Pick<Site, 'id' | 'kernel' | 'nft'>,
   uplinks: OpenedUplinks,
   hostPorts: PassPorts,
+  host?: SitePass,
 ): SitePass {
   const ports = { ...hostPorts, kernel, nft };
   const { pool } = ports.paths;
@@ -194,7 +210,8 @@ function siteFor(
   const wiring = (links: readonly string[]): HostWiringPorts => {
     return { kernel, nft, uplinks, pool, managed: { patterns: ports.managedPatterns, links }, onChange };
   };
-  return { id, ports, routes: new RouteAnswers(ports), wiring };
+  const addresses = new OwnAddresses(kernel, host === undefined ? [] : [host.addresses]);
+  return { id, ports, routes: new RouteAnswers(ports), addresses, wiring };
 }
 
 /** Guard, attachments, forwarding. */
@@ -202,7 +219,7 @@ async function enforceSite(
   { id, ports, routes, wiring: wiringWith }: SitePass,
   bound: BoundLinks,
   isAny: boolean,
-  rounds: (guarded: boolean) => AttachmentResult[],
+  rounds: (guarded: boolean) => Promise<AttachmentResult[]>,
   problems: HostProblem[],
   guardedSites: Set<string>,
 ): Promise<EnforcedSite> {
@@ -215,9 +232,12 @@ async function enforceSite(
   }
   const guard = isGuarded ? await attempt(problems, () => ensureGuard(wiring)) : null;
   if (isAny) problems.push(...poolProblems(ports));
-  const attachments = rounds(guard !== null);
+  const attachments = await rounds(guard !== null);
   const allowed = allowedEndpoints(attachments, ports.clock.monotonicNs());
-  const needed = [...new Set(allowed.flatMap((address) => routes.to(address)?.name ?? []))];
+  const reached = allowed.flatMap((address) => routes.to(address)?.name ?? []);
+  const needed = [
+    ...new Set([...reached, ...directUplinks(deniedInDirect(attachments), ports.kernel, routes)]),
+  ];
   if (guard !== null) await attempt(problems, () => syncForwarding(wiring, guard, needed));
   return {
     attachments,
@@ -230,17 +250,20 @@ async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<
   await removeHostWiring(wiring);
   ports.onLastDetached();
   // Under the lock: `vmnetctl run` may be about to pin there.
-  ports.withStateLock(() => ports.kernel.removeSharedPins(ports.paths.bpffs));
+  await ports
+    .whenStateLockIsFree(() => ports.withStateLock(() => ports.kernel.removeSharedPins(ports.paths.bpffs)))
+    .catch(unlessBusy);
 }
 
 function viewOf(
-  { records, recordsError }: ObservedHost,
+  { records, recordsError, links }: ObservedHost,
   existing: ReadonlySet<string>,
-  { nodeName, clock }: PassPorts,
+  { nodeName, clock, kernel }: PassPorts,
 ): Omit<HostView, 'closedSites'> {
   const holders = new Map<string, string>();
   const cards = new Map<string, RecordedCard>();
   const taps = new Map<string, OwnCard | null>([...existing].map((tap) => [tap, null]));
+  const heldTaps = new Set([...links.values()].flatMap(({ name, carrier }) => (carrier ? [name] : [])));
   for (const [tap, state] of records) {
     if (state.state !== 'ok') {
       if (isTapName(tap)) taps.set(tap, null);
@@ -252,10 +275,21 @@ function viewOf(
       continue;
     }
     taps.set(tap, { vm, mac: guestMac, guestAddress });
+    const { claim, violations } = state.record;
+    if (violations !== undefined || isClaimAlive(kernel, claim)) heldTaps.add(tap);
     if (network !== null) holders.set(vm, network);
   }
   const complete = recordsError === null;
-  return { nodeName, holders, taps, cards, complete, nowNs: clock.monotonicNs(), nowMs: clock.nowMs() };
+  return {
+    nodeName,
+    holders,
+    taps,
+    heldTaps,
+    cards,
+    complete,
+    nowNs: clock.monotonicNs(),
+    nowMs: clock.nowMs(),
+  };
 }
 
 function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem {
@@ -280,9 +314,18 @@ function allowedEndpoints(attachments: readonly AttachmentResult[], nowNs: bigin
   return policies.flatMap((policy) => {
     if (policy === null || policy.flags.quarantined) return [];
     const { endpoint, previous } = policy;
+    if (endpoint === null) return [];
     const inGrace = previous !== null && previous.untilNs > nowNs;
     return inGrace ? [endpoint.address, previous.address] : [endpoint.address];
   });
+}
+
+/** What each policy of mode Direct denies, of those that are wanted or were last seen in force. */
+function deniedInDirect(attachments: readonly AttachmentResult[]): (readonly AddressRange[])[] {
+  const policies = attachments.flatMap(({ policy, observed }) => [policy, observed?.policy ?? null]);
+  return policies.flatMap((policy) =>
+    policy?.denied === undefined || policy.flags.quarantined ? [] : [policy.denied],
+  );
 }
 
 /** The host's answers, asked once a pass. An address it gives no answer for counts as unreachable. */

@@ -243,6 +243,9 @@ function closed(observed: ObservedAttachment, blocked: Blocked): Plan {
   const actions: Action[] = [];
   if (link?.up === true && observed.fault !== null)
     actions.push({ kind: 'link-down', ifindex: link.ifindex });
+  else if (link !== null && observed.fault === null && needsPrograms(observed))
+    // What another version calls an empty policy, or whether it has one, is not known: only programs of ours are.
+    actions.push({ kind: 'replace-filter', ifindex: link.ifindex, policy: null });
   else if (observed.filter.policyState !== 'empty' && observed.pinned)
     actions.push({ kind: 'write-policy', policy: null });
   return { actions, blocked, policy: null };

@@ -1,29 +1,36 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { policyHash, encodePolicy } from '../../native/policy-abi.ts';
-import type { Policy } from '../../native/policy-abi.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { LockBusy } from '../host/lock.ts';
+import type { PatientPorts } from '../wiring/closed-tap.ts';
 import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
 import type { FoundFacts } from '../found/pass.ts';
-import { act } from './act.ts';
-import type { ActPlace, ActPorts } from './act.ts';
+import { act, takesStateLock } from './act.ts';
+import type { ActPlace, ActPorts, Outcome } from './act.ts';
+import { describe } from './describe.ts';
 import type { DesiredAttachment } from './desired.ts';
-import { afterFailure, isClosing } from './failure.ts';
+import { afterFailure, doesNotStay, isClosing } from './failure.ts';
 import { observeAttachment, observeHost } from './observe.ts';
 import type { ObservedHost } from './observe.ts';
+import type { Losses } from './losses.ts';
 import { isInUse } from './observed.ts';
 import type { ObservedAttachment } from './observed.ts';
 import { plan } from './plan.ts';
 import type { Action, Blocked, Plan, PlanContext } from './plan.ts';
 import type { RetryTable } from './retry.ts';
+import { isMaking, isRemoval, urgency } from './urgency.ts';
 
-export interface RoundPorts extends ActPorts {
+export interface RoundPorts extends ActPorts, PatientPorts {
   readonly clock: Clock;
   readonly paths: AttachmentPaths;
   /** See PolicyContext. */
   readonly newSecret: () => Uint8Array;
   /** One call for each change made to the machine. */
   readonly onChange: (what: string, on: string, vm: string | null) => void;
+  /** Absent: it begins with the rounds. */
+  readonly passBeganNs?: bigint;
 }
 
 /** What rounds are made over: taps that we made, or links of others. Each goes by the name of its pins. */
@@ -40,6 +47,7 @@ export interface RoundMemory {
   readonly retries: RetryTable;
   /** Highest policy generation seen, by name of the pins. */
   readonly generations: Map<string, bigint>;
+  readonly losses: Losses;
 }
 
 export interface AttachmentResult {
@@ -56,6 +64,8 @@ export interface AttachmentResult {
   readonly inUse: boolean;
   /** Left for the next pass, which is to come at once. */
   readonly unfinished?: boolean;
+  /** What was wrong with its filter a moment ago; see losses.ts. */
+  readonly lost?: string | null;
   /** What is told of the VM's cable; see vm-control/cables.ts. */
   readonly cable?: string | null;
   /** Of a link that somebody else made. */
@@ -63,10 +73,16 @@ export interface AttachmentResult {
 }
 
 /**
- * How long one pass goes on making taps, or closing those that were found, ms; the rest is left to the next pass, which reads
- * the manifests anew. Each takes tens of milliseconds, and whatever closes a VM must not wait for hundreds of them.
+ * How long one pass at least goes on making taps, closing those that were found, or removing what nobody holds, ms; the rest
+ * is left to the next pass, which reads the manifests anew. Each takes tens of milliseconds, and whatever closes a VM must not
+ * wait for hundreds of them.
  */
-const MAKING_MS = 200;
+const SLOW_WORK_MS = 200;
+/** And at most, ms: on a host that has no time for us, looking takes long, too. */
+const MOST_SLOW_WORK_MS = 1000;
+
+/** After so long the event loop has its turn: whoever asks for health, status or the sign of life waits no longer than one action. */
+const TURN_MS = 20;
 
 /** Rounds that a healthy attachment needs from nothing: make, program and wire, look. The rest is for being disturbed. */
 const MOST_ROUNDS = 6;
@@ -75,16 +91,16 @@ const MOST_ROUNDS = 6;
  * Takes every attachment to what is desired of it: observe all, plan each, act; again, until every plan is empty. The
  * last observation is the read-back that status is made of. What happens to one attachment never touches the others.
  */
-export function runRounds<Host>(
+export async function runRounds<Host>(
   desired: ReadonlyMap<string, DesiredAttachment>,
   guarded: boolean,
   memory: RoundMemory,
   ports: RoundPorts,
   subject: RoundSubject<Host>,
-): AttachmentResult[] {
+): Promise<AttachmentResult[]> {
   const rounds = new Rounds(desired, memory, ports, guarded, subject);
-  rounds.run();
-  return rounds.results();
+  await rounds.run();
+  return memory.losses.settled(rounds.results(), ports.clock.monotonicNs());
 }
 
 /** The taps that we made. */
@@ -106,7 +122,9 @@ class Rounds<Host> {
   /** Taps that a tear-down found in other hands although they showed no carrier. */
   readonly #held = new Set<string>();
   readonly #results = new Map<string, AttachmentResult>();
-  readonly #makingUntilNs: bigint;
+  readonly #beganNs: bigint;
+  #slowWorkUntilNs = 0n;
+  #turnEndsNs: bigint;
 
   constructor(
     desired: ReadonlyMap<string, DesiredAttachment>,
@@ -120,26 +138,52 @@ class Rounds<Host> {
     this.#memory = memory;
     this.#ports = ports;
     this.#guarded = guarded;
-    this.#makingUntilNs = ports.clock.monotonicNs() + BigInt(MAKING_MS) * 1_000_000n;
+    const nowNs = ports.clock.monotonicNs();
+    this.#beganNs = ports.passBeganNs ?? nowNs;
+    this.#turnEndsNs = nowNs + BigInt(TURN_MS) * 1_000_000n;
   }
 
-  run(): void {
+  async run(): Promise<void> {
     for (let round = 1; round <= MOST_ROUNDS && this.#open().length > 0; round += 1) {
       const host = this.#subject.observeHost();
-      const steps = this.#open().flatMap(([tap, desired]) => this.#look(tap, desired, host) ?? []);
+      const steps: Step[] = [];
+      for (const [tap, desired] of this.#open()) {
+        const step = this.#look(tap, desired, host);
+        if (step !== null) steps.push(step);
+        await this.#takeTurns();
+      }
+      if (round === 1) this.#allotSlowWork();
       // Whatever closes goes first, and does not wait for the making of new taps, which takes longest.
-      for (const step of steps.sort((a, b) => urgency(a) - urgency(b))) {
+      for (const step of steps.sort((a, b) => urgency(a.planned.actions) - urgency(b.planned.actions))) {
         if (round === MOST_ROUNDS) this.#giveUp(step);
-        else if (this.#mustWait(step))
-          this.#results.set(step.tap, { ...unmade(step), inUse: isInUse(step.observed) });
-        else this.#carryOut(step);
+        else if (this.#mustWait(step)) await this.#putOff(step);
+        else await this.#carryOut(step);
+        await this.#takeTurns();
       }
     }
     // What failed was changed by its own failure: look once more, so that status shows what is there.
-    const unsettled = [...this.#results.values()].filter(({ verified }) => !verified);
+    const unsettled = [...this.#results.values()].filter(isToBeSeenAgain);
     if (unsettled.length === 0) return;
     const host = this.#subject.observeHost();
-    for (const result of unsettled) this.#results.set(result.tap, this.#lookAgain(result, host));
+    for (const result of unsettled) {
+      this.#results.set(result.tap, this.#lookAgain(result, host));
+      await this.#takeTurns();
+    }
+  }
+
+  /** To look at a host full of VMs takes long: what is to be done may take twice as long, or most of the time were spent on looking. */
+  #allotSlowWork(): void {
+    const nowNs = this.#ports.clock.monotonicNs();
+    const lookedMs = Number((nowNs - this.#beganNs) / 1_000_000n);
+    const allottedMs = Math.min(Math.max(2 * lookedMs, SLOW_WORK_MS), MOST_SLOW_WORK_MS);
+    this.#slowWorkUntilNs = nowNs + BigInt(allottedMs) * 1_000_000n;
+  }
+
+  async #takeTurns(): Promise<void> {
+    const { clock } = this.#ports;
+    if (clock.monotonicNs() < this.#turnEndsNs) return;
+    await nextTurn();
+    this.#turnEndsNs = clock.monotonicNs() + BigInt(TURN_MS) * 1_000_000n;
   }
 
   results(): AttachmentResult[] {
@@ -163,6 +207,7 @@ class Rounds<Host> {
       nowNs: this.#ports.clock.monotonicNs(),
       lastGeneration: this.#memory.generations.get(tap) ?? 0n,
       newSecret: this.#ports.newSecret,
+      pool: this.#ports.paths.pool,
       now: this.#ports.clock.now().toISOString(),
       guarded: this.#guarded,
       endingOf: (process) => this.#ports.endings.progressOf(process),
@@ -173,6 +218,7 @@ class Rounds<Host> {
   #look(tap: string, desired: DesiredAttachment, host: Host): Step | null {
     try {
       const observed = this.#observe(tap, host);
+      this.#memory.losses.looked(tap, observed, this.#ports.clock.monotonicNs());
       const planned = this.#plan(tap, desired, observed);
       if (planned.actions.length > 0) return { tap, desired, observed, planned };
       this.#results.set(tap, this.#settle(tap, desired, observed, planned));
@@ -184,8 +230,21 @@ class Rounds<Host> {
   }
 
   #mustWait({ planned: { actions } }: Step): boolean {
-    const makes = actions.length === 1 && actions.some(isMaking);
-    return makes && this.#ports.clock.monotonicNs() > this.#makingUntilNs;
+    const isSlow = actions.length === 1 && actions.some((action) => isMaking(action) || isRemoval(action));
+    return isSlow && this.#ports.clock.monotonicNs() > this.#slowWorkUntilNs;
+  }
+
+  /** To the next pass; what is to be removed then is closed now. */
+  async #putOff(step: Step): Promise<void> {
+    const { tap, observed, planned } = step;
+    if (planned.actions.some(isRemoval) && observed.pinned && observed.filter.policyState !== 'empty') {
+      await this.#carryOut({
+        ...step,
+        planned: { ...planned, actions: [{ kind: 'write-policy', policy: null }] },
+      });
+      if (this.#results.has(tap)) return;
+    }
+    this.#results.set(tap, { ...unmade(step), inUse: isInUse(observed) });
   }
 
   #giveUp({ tap, desired, observed, planned }: Step): void {
@@ -194,18 +253,20 @@ class Rounds<Host> {
   }
 
   /** Leaves a result when the attachment failed or is held back; otherwise the next round looks again. */
-  #carryOut({ tap, desired, observed, planned }: Step): void {
+  async #carryOut({ tap, desired, observed, planned }: Step): Promise<void> {
     const held = this.#memory.retries.heldBack(tap, desired, this.#ports.clock.monotonicNs());
     for (const action of planned.actions) {
       if (held !== null && !isClosing(action)) break;
       try {
-        if (this.#act(action, tap, observed, desired.vm) === 'done') continue;
+        if ((await this.#act(action, tap, observed, desired.vm)) === 'done') continue;
         // Known now: the next round plans for a tap that stays.
         this.#held.add(tap);
         return;
       } catch (cause) {
+        if (cause instanceof LockBusy)
+          return await this.#waitForLock(action, { tap, desired, observed, planned });
         const error = asVmnError(cause, action.kind, tap);
-        this.#fallBack(action, tap, desired, observed, planned);
+        await this.#fallBack(action, tap, desired, observed, planned);
         this.#results.set(tap, this.#failure(tap, desired, observed, planned, error));
         return;
       }
@@ -216,23 +277,47 @@ class Rounds<Host> {
     this.#results.set(tap, result);
   }
 
-  #act(action: Action, tap: string, observed: ObservedAttachment, vm: string | null): 'done' | 'in-use' {
+  /**
+   * To the next pass, which asks anew what is wanted: a wish that was withdrawn meanwhile must not be carried out. What only closes
+   * is done now.
+   */
+  async #waitForLock(action: Action, { tap, desired, observed, planned }: Step): Promise<void> {
+    const denial: Action = { kind: 'write-policy', policy: null };
+    const isEnding = planned.actions.some((one) => isClosing(one) || isRemoval(one));
+    const isOthers = action.kind === 'note-network' && action.network === null;
+    const closing = planned.actions.find((one) => one.kind === 'write-policy' && isClosing(one)) ?? denial;
+    const { link } = observed;
+    const down: Action[] = link === null ? [] : [{ kind: 'link-down', ifindex: link.ifindex }];
+    if ((isEnding || isOthers) && observed.pinned && observed.filter.policyState !== 'empty')
+      await this.#fallBack(action, tap, desired, observed, planned, [closing, denial, ...down]);
+    this.#results.set(tap, { ...unmade({ tap, desired, observed, planned }), inUse: isInUse(observed) });
+  }
+
+  async #act(
+    action: Action,
+    tap: string,
+    observed: ObservedAttachment,
+    vm: string | null,
+  ): Promise<'done' | 'in-use'> {
     const place = this.#subject.place(tap, observed);
-    const outcome = act(action, place, this.#ports, this.#ports.paths);
+    const now = (): Outcome => act(action, place, this.#ports, this.#ports.paths);
+    // Only for what needs it: nothing that closes waits for the lock without need.
+    const outcome = takesStateLock(action) ? await this.#ports.whenStateLockIsFree(now) : now();
     if (outcome === 'done') this.#ports.onChange(describe(action), place.tap, vm);
     return outcome;
   }
 
-  #fallBack(
+  async #fallBack(
     failed: Action,
     tap: string,
     desired: DesiredAttachment,
     observed: ObservedAttachment,
     planned: Plan,
-  ): void {
-    for (const action of afterFailure(failed, desired, observed, planned)) {
+    closing: readonly Action[] = afterFailure(failed, desired, observed, planned),
+  ): Promise<void> {
+    for (const action of closing) {
       try {
-        this.#act(action, tap, observed, desired.vm);
+        await this.#act(action, tap, observed, desired.vm);
         return;
       } catch {
         // The next one closes too; the first error is the one that is reported.
@@ -292,71 +377,13 @@ function unmade({ tap, desired, observed }: Step): Omit<AttachmentResult, 'inUse
   return { tap, desired, observed, policy: null, error: null, verified: false, unfinished: true };
 }
 
-/** Order within a round: what closes at once, what closes an open link, what changes, what makes a tap. */
-function urgency({ planned: { actions } }: Step): number {
-  // What leads to one link must be gone before it can lead to another.
-  if (actions.some((action) => isUnwiring(action) || (isClosing(action) && !isMaking(action)))) return 0;
-  if (actions.some(({ kind }) => kind === 'close-link')) return 1;
-  return actions.some(isMaking) ? 3 : 2;
-}
-
-/** Programs are brought into the kernel. */
-function isMaking({ kind }: Action): boolean {
-  return kind === 'close-tap' || kind === 'close-link';
-}
-
-function isUnwiring({ kind }: Action): boolean {
-  return kind === 'drop-route' || kind === 'drop-neighbour';
-}
-
-function doesNotStay(tap: string, actions: readonly Action[]): VmnError {
-  const what = actions.length === 0 ? 'the policy' : actions.map(({ kind }) => kind).join(', ');
-  const cause = new Error(`still differs after several attempts: ${what}`);
-  return new VmnError('VMN_READ_BACK', {
-    attempted: 'bring the attachment to its desired state',
-    on: tap,
-    cause,
-  });
+/** What is still to be made was not touched. */
+function isToBeSeenAgain({ verified, unfinished, observed }: AttachmentResult): boolean {
+  const isUntouched = unfinished === true && observed?.pinned === false;
+  return !verified && !isUntouched;
 }
 
 function asVmnError(cause: unknown, attempted: string, tap: string): VmnError {
   if (isVmnError(cause)) return cause;
   return new VmnError('VMN_READ_BACK', { attempted: `carry out ${attempted}`, on: tap, cause });
-}
-
-/** For the log: what changed, without what can be looked up. */
-function describe(action: Action): string {
-  switch (action.kind) {
-    case 'write-policy':
-    case 'replace-filter':
-      return `${action.kind} ${action.policy === null ? 'deny-all' : briefly(action.policy)}`;
-    case 'end-vm':
-      return `${action.kind} pid ${action.holder.pid}`;
-    case 'note-violations':
-      return `${action.kind} ${action.violations?.quarantinedAt == null ? 'settled' : 'quarantined'}`;
-    case 'add-route':
-    case 'drop-route':
-    case 'set-neighbour':
-    case 'drop-neighbour':
-      return `${action.kind} ${action.address}`;
-    case 'close-tap':
-    case 'close-link':
-    case 'leave-bridge':
-    case 'make-record':
-    case 'remove-pins':
-    case 'link-down':
-    case 'link-up':
-    case 'link':
-    case 'settings':
-    case 'note-network':
-    case 'tear-down':
-      return action.kind;
-  }
-}
-
-function briefly({ mode, endpoint, flags, generation }: Policy): string {
-  const words = [`${endpoint.address}:${endpoint.port}`, mode];
-  if (flags.audit) words.push('audit');
-  if (flags.quarantined) words.push('quarantined');
-  return [...words, `generation ${generation}`].join(' ');
 }

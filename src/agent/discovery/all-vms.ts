@@ -28,6 +28,10 @@ export class AllVms implements VmDirectory {
     return this.#merged.vms;
   }
 
+  problems(): readonly string[] {
+    return [...this.#own.problems(), ...this.#found.problems()];
+  }
+
   onChange(handler: () => void): void {
     this.#own.onChange(handler);
     this.#found.onChange(handler);

@@ -31,7 +31,9 @@ export interface HostLink {
 export interface VmDirectory {
   /** As last seen, by id. */
   list(): readonly HostVm[];
-  /** From now on called after each change of the list. A handler must neither throw nor wait. */
+  /** What kept something from being found, or from being told as it is; each a sentence. */
+  problems(): readonly string[];
+  /** From now on called after each change of the list or of the problems. A handler must neither throw nor wait. */
   onChange(handler: () => void): void;
   start(): void;
   /** Idempotent. */

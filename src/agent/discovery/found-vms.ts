@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { cardsOf, type KnownTaps } from './cards.ts';
@@ -69,7 +70,6 @@ export class FoundVms implements VmDirectory {
     return this.#list;
   }
 
-  /** What kept something from being found, or from being told as it is; each a sentence. */
   problems(): readonly string[] {
     return this.#problems;
   }
@@ -116,16 +116,20 @@ export class FoundVms implements VmDirectory {
 
   #look(thorough: boolean): void {
     this.#lastLookMs = this.#clock.monotonicMs();
+    const before = { list: this.#list, problems: this.#problems };
     try {
       const seen = this.#sight.look(thorough);
       this.#inquiries.keep(seen.vms.map(({ process }) => process));
       const found = this.#found(seen, thorough);
       this.#keepProblems(seen, found);
       this.#keepList(reportOf([...found, ...seen.strangers.map(strangerOf)]));
+      if (seen.unfinished) this.#lookSoon();
     } catch (error) {
       // Out of descriptors, for example. What was last seen stays, for nothing is opened by it; the slow look tries again.
       this.#sayProblems([`the VMs of this host cannot be looked for: ${String(error)}`]);
     }
+    if (this.#list === before.list && this.#problems === before.problems) return;
+    for (const handler of this.#handlers) handler();
   }
 
   #found(seen: Seen, thorough: boolean): FoundVm[] {
@@ -169,6 +173,7 @@ export class FoundVms implements VmDirectory {
   }
 
   #sayProblems(problems: readonly string[]): void {
+    if (isDeepStrictEqual(problems, this.#problems)) return;
     for (const problem of problems) {
       if (!this.#problems.includes(problem)) this.#log.warn({ problem }, 'VMs of this host: not all is seen');
     }
@@ -180,7 +185,6 @@ export class FoundVms implements VmDirectory {
     if (text === this.#told) return;
     this.#told = text;
     this.#list = list;
-    for (const handler of this.#handlers) handler();
   }
 }
 

@@ -13,7 +13,7 @@ const MOST_AT_ONCE = 4;
 const AGAIN_MS = [250, 500, 1000, 2000, 4000];
 
 interface Inquiry {
-  readonly process: VmProcess;
+  process: VmProcess;
   facts: VmFacts | null;
   /** The taps it held when the facts were asked for. */
   answeredFor: string | null;
@@ -102,7 +102,10 @@ export class Inquiries {
   #inquiryOf(process: VmProcess, taps: string): Inquiry {
     const key = keyOf(process);
     const known = this.#inquiries.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (known.process.commandLine !== process.commandLine) this.#readAnew(known, process);
+      return known;
+    }
     const inquiry: Inquiry = {
       process,
       facts: null,
@@ -116,6 +119,13 @@ export class Inquiries {
     this.#inquiries.set(key, inquiry);
     this.#ask(inquiry);
     return inquiry;
+  }
+
+  /** Its command line may name a monitor now. */
+  #readAnew(inquiry: Inquiry, process: VmProcess): void {
+    inquiry.process = process;
+    inquiry.tries = 0;
+    this.#ask(inquiry);
   }
 
   #ask(inquiry: Inquiry): void {

@@ -89,6 +89,11 @@ export class Namespaces {
     return this.#namespaces.has(inode);
   }
 
+  /** Whether its links were read by the last refresh(), or since. */
+  wasRead(inode: number): boolean {
+    return this.#namespaces.get(inode)?.fresh === true;
+  }
+
   /** Taps that somebody holds open, wherever they are. */
   heldTaps(): { readonly netns: number; readonly link: Link }[] {
     return [...this.#namespaces].flatMap(([netns, { links }]) =>

@@ -18,6 +18,10 @@ export class OwnVms implements VmDirectory {
     return this.#list;
   }
 
+  problems(): readonly string[] {
+    return [];
+  }
+
   onChange(handler: () => void): void {
     this.#handlers = [...this.#handlers, handler];
   }

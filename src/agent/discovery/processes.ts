@@ -20,11 +20,27 @@ type TableMachine = Pick<
   'pids' | 'programOf' | 'startOf' | 'commandLineOf' | 'cgroupsOf' | 'netnsOf' | 'watchEnd'
 >;
 
+/** A process of which nobody can tell how it was started is not looked at without end. */
+const MOST_VAIN_READS = 40;
+
+/** Not what QEMU does without words, which is to make a card of its own. */
+const NOT_READ: CommandLine = {
+  facts: { name: null, uuid: null, cards: [], backends: [] },
+  ...{ incoming: false, qmpSockets: [], byLibvirt: false, hostDevices: [] },
+};
+
+interface Entry {
+  readonly process: VmProcess;
+  readonly end: Closable | null;
+  /** How often its command line was read and found empty. */
+  readonly vain: number;
+}
+
 /** The processes of this host that run VMs. What was read of one is kept until it ends. */
 export class ProcessTable {
   readonly #machine: TableMachine;
   readonly #onEnd: () => void;
-  readonly #vms = new Map<number, { process: VmProcess; end: Closable | null }>();
+  readonly #vms = new Map<number, Entry>();
   /** Pids that ran something else when they were looked at. */
   readonly #others = new Set<number>();
 
@@ -48,6 +64,14 @@ export class ProcessTable {
     return [...this.#vms.values()].map(({ process }) => process);
   }
 
+  /**
+   * There are processes that are to be looked at again soon. In execve(2) a process has the program's name before it has its words
+   * (begin_new_exec, then create_elf_tables in fs/binfmt_elf.c), and nobody tells when it has them.
+   */
+  get isUnfinished(): boolean {
+    return [...this.#vms.values()].some(isHalfRead);
+  }
+
   /** Pids that run something else. */
   others(): number[] {
     return [...this.#others];
@@ -63,8 +87,9 @@ export class ProcessTable {
     const vm = this.#vms.get(pid);
     if (vm !== undefined) {
       // As long as its end is watched it is the same one.
-      if (vm.end !== null && !thorough) return;
-      if (this.#machine.startOf(pid) === vm.process.startTicks && this.#isQemu(pid)) return;
+      const isToBeRead = isHalfRead(vm) || (vm.vain > 0 && thorough);
+      if (vm.end !== null && !thorough && !isToBeRead) return;
+      if (this.#machine.startOf(pid) === vm.process.startTicks && this.#isQemu(pid) && !isToBeRead) return;
       this.#forget(pid);
     }
     if (this.#others.has(pid) && !thorough) return;
@@ -73,28 +98,29 @@ export class ProcessTable {
       return;
     }
     this.#others.delete(pid);
-    this.#add(pid);
+    this.#add(pid, vm?.vain ?? 0);
   }
 
   #isQemu(pid: number): boolean {
     return QEMU.test(this.#machine.programOf(pid) ?? '');
   }
 
-  #add(pid: number): void {
+  #add(pid: number, vainBefore: number): void {
     const startTicks = this.#machine.startOf(pid);
     if (startTicks === null) return;
+    const words = this.#machine.commandLineOf(pid);
     const process: VmProcess = {
       pid,
       startTicks,
       program: this.#machine.programOf(pid) ?? '',
-      commandLine: readCommandLine(this.#machine.commandLineOf(pid)),
+      commandLine: words.length === 0 ? NOT_READ : readCommandLine(words),
       netns: this.#machine.netnsOf(pid),
       pod: podOf(this.#machine.cgroupsOf(pid)),
     };
     const end = this.#watchEnd(pid);
     // After everything: if the pid changed hands meanwhile, nothing that was read is kept.
     if (this.#machine.startOf(pid) !== startTicks) return end?.close();
-    this.#vms.set(pid, { process, end });
+    this.#vms.set(pid, { process, end, vain: words.length === 0 ? vainBefore + 1 : 0 });
   }
 
   #watchEnd(pid: number): Closable | null {
@@ -113,4 +139,8 @@ export class ProcessTable {
     this.#vms.get(pid)?.end?.close();
     this.#vms.delete(pid);
   }
+}
+
+function isHalfRead({ vain }: Entry): boolean {
+  return vain > 0 && vain < MOST_VAIN_READS;
 }

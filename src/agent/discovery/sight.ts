@@ -4,7 +4,7 @@ import { type Holder, Holders } from './holders.ts';
 import type { Closable, Link, Machine, NamedNetns, NetnsOrigin, TunFile } from './machine.ts';
 import { Namespaces } from './namespaces.ts';
 import { ProcessTable, type VmProcess } from './processes.ts';
-import { type HeldTap, isOurs, tapKey, type TapKey, tapsOf } from './taps.ts';
+import { type HeldTap, isOurs, netnsOf, tapKey, type TapKey, tapsOf } from './taps.ts';
 
 /** A VM's process and the taps that it holds. */
 export interface SeenVm {
@@ -23,6 +23,8 @@ export interface Stranger {
 export interface Seen {
   readonly vms: readonly SeenVm[];
   readonly strangers: readonly Stranger[];
+  /** Something is about to change of which there is no event: to be looked at again soon. */
+  readonly unfinished: boolean;
   /** What could not be seen; each a sentence. */
   readonly problems: readonly string[];
 }
@@ -60,19 +62,22 @@ export class Sight {
     }
     let view = this.#view(thorough);
     if (thorough && this.#findHidden()) view = this.#view(false);
-    // A process may have become QEMU since it was looked at.
-    if (!thorough && this.#hasOpenQuestions(view)) view = this.#view(true);
+    // A process may have become QEMU since it was looked at, or while its descriptors were; who holds a tap may have handed it on, and
+    // hold it still.
+    if (!thorough && (this.#hasOpenQuestions(view) || this.#mayBeHandedOn(view))) view = this.#view(true);
     const strange = this.#strangeTaps(view);
+    const ofVms = new Set(keysOf(view.vms));
     const settled = view.strangers.filter(({ holder }) => this.#holders.isSettled(holder));
     const unsettled = view.strangers.filter((stranger) => !settled.includes(stranger));
     this.#holders.lookFor([...strange.keys()], keysOf(unsettled), thorough);
     return {
       vms: view.vms,
       strangers: settled.flatMap(({ holder, taps }) => {
-        // Those that we made are known by their records, whoever holds them.
-        const others = taps.filter(({ ours }) => !ours);
+        // Those that we made are known by their records, whoever holds them; a VM's is the VM's, whoever opened it for it.
+        const others = taps.filter(({ ours, key }) => !ours && (key === null || !ofVms.has(key)));
         return others.length === 0 ? [] : [{ holder, taps: others }];
       }),
+      unfinished: this.#processes.isUnfinished,
       problems: [...this.#namespaces.problems(), ...this.#unseen(strange)],
     };
   }
@@ -116,7 +121,7 @@ export class Sight {
 
   /**
    * What a process holds. A process that took another tap since all of its descriptors were looked at leaves a tap whose
-   * holder is not known, and that leads to a thorough look.
+   * holder is not known, and that leads to a thorough look; or one that somebody else holds, too, and that changed.
    */
   #filesOf(
     { pid, startTicks }: VmProcess,
@@ -192,6 +197,15 @@ export class Sight {
   #hasOpenQuestions(view: View): boolean {
     const strange = [...this.#strangeTaps(view).keys()];
     return this.#holders.givenUp(strange).length < strange.length;
+  }
+
+  /** Whether others have held taps for a moment only, or something changed where they hold one: who gets it sets it up. */
+  #mayBeHandedOn({ strangers }: View): boolean {
+    return strangers.some(({ holder, taps }) => {
+      const keys = taps.flatMap(({ ours, key }) => (ours || key === null ? [] : [key]));
+      if (keys.length === 0) return false;
+      return !this.#holders.isSettled(holder) || keys.some((key) => this.#namespaces.wasRead(netnsOf(key)));
+    });
   }
 
   #unseen(strange: ReadonlyMap<TapKey, Link>): string[] {

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  watch,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTunNetns, tunFiles, watchProcessEnd } from '../../native/foreign-process.ts';
 import { linksIn, watchLinksIn } from '../../native/netns-links.ts';
@@ -16,6 +7,7 @@ import type { VmFacts } from './facts.ts';
 import { libvirtFacts } from './libvirt/status-file.ts';
 import type { Closable, Machine, NamedNetns, NetnsOrigin } from './machine.ts';
 import { PatientFiles } from './patient-files.ts';
+import { FolderWatch } from './folder-watch.ts';
 import * as proc from './proc.ts';
 import { askVm } from './qmp/ask.ts';
 import { QmpError } from './qmp/client.ts';
@@ -102,17 +94,9 @@ function namedNetns(): NamedNetns[] {
 }
 
 function watchNamedNetns(onChange: () => void): Closable {
-  const watches = foldersThere().flatMap((folder) => {
-    try {
-      const watcher = watch(folder, { persistent: false }, onChange);
-      // The folder went, or inotify ran out: the slow look goes on.
-      watcher.on('error', () => watcher.close());
-      return [watcher];
-    } catch {
-      return [];
-    }
-  });
-  return { close: () => watches.forEach((watcher) => watcher.close()) };
+  const view = VIEWS.find(isFolder) ?? '/';
+  const watches = NETNS_FOLDERS.map((folder) => new FolderWatch(join(view, folder), onChange));
+  return { close: () => watches.forEach((one) => one.close()) };
 }
 
 function foldersThere(): string[] {

@@ -43,6 +43,10 @@ export function tapKey(netns: number, ifindex: number): TapKey {
   return `${netns}/${ifindex}`;
 }
 
+export function netnsOf(key: TapKey): number {
+  return Number.parseInt(key, 10);
+}
+
 export function isOurs({ alias, name }: Link): boolean {
   return ownerOfAlias(alias, name) !== null;
 }

@@ -1,12 +1,12 @@
 import type { DesiredAttachment, ObjectionInput } from '../attachment/desired.ts';
-import { addressFault, objectionTo } from '../attachment/desired.ts';
+import { addressFault, enforcedHere } from '../attachment/desired.ts';
 import type { HostCard, HostVm } from '../discovery/directory.ts';
 import type { Link } from '../host/kernel.ts';
 import type { CardIntent } from '../source/wanted.ts';
 import { cardKeyOf, isSameCard } from '../wiring/card-key.ts';
 import type { FoundCard } from '../wiring/card-key.ts';
 import { isTapName, ownerOfAlias } from '../wiring/identity.ts';
-import { isNamedBy, isTap } from '../wiring/managed.ts';
+import { isManaged, isNamedBy, isTap } from '../wiring/managed.ts';
 import type { RecordState } from '../wiring/record.ts';
 import { parsePinName, pinNameOf } from './pins.ts';
 import type { FoundWish } from './plan.ts';
@@ -58,7 +58,7 @@ export function bindLinks(input: BindingInput): Map<string, BoundLink> {
     if (!isTap(link) || isOwn(link, input.pins)) continue;
     const claims = claimsOn(link, input);
     const isWanted = claims.some((claim) => input.cards.some((card) => isSameCard(card, claim)));
-    if (!isWanted && !input.pins.has(pins) && !isNamedBy(link.name, input.patterns)) continue;
+    if (!isWanted && !input.pins.has(pins) && !isNamed(link.name, input.patterns)) continue;
     bound.set(pins, { ...wishFor(link, pins, claims, input), link });
   }
   for (const pins of input.pins) {
@@ -75,6 +75,11 @@ const GONE = 'the interface is gone';
 /** A tap that we made, by its alias; or that somebody took the alias off, and whose pins are still there. */
 export function isOwn({ alias, name }: Link, pins: ReadonlySet<string>): boolean {
   return ownerOfAlias(alias, name) !== null || (isTapName(name) && pins.has(name));
+}
+
+/** Whether the name alone makes it managed. One that could be a tap of ours and is none is refused where that one is to be made. */
+function isNamed(name: string, patterns: readonly string[]): boolean {
+  return isTapName(name) ? isNamedBy(name, patterns) : isManaged(name, patterns);
 }
 
 interface Claim extends FoundCard {
@@ -97,12 +102,12 @@ function wishFor(link: Link, pins: string, claims: readonly Claim[], input: Bind
   if (claims.length > 1)
     return denied(null, `${claims.length} network cards are said to be on this interface`);
   const { unsupported, pid, startTicks } = claim.card;
-  if (unsupported !== null) return denied(card, unsupported);
+  const wishes = input.cards.filter((wish) => isSameCard(wish, card));
+  const [wish, another] = wishes;
+  if (unsupported !== null) return denied(card, unsupported, another === undefined ? wish?.network : null);
   if (card.mac === '') return denied(card, 'the MAC address of the card is not known');
   const isThere = pid !== null && startTicks !== null && input.isRunning({ pid, startTicks });
   if (!isThere) return denied(card, 'the process that holds it has ended');
-  const wishes = input.cards.filter((wish) => isSameCard(wish, card));
-  const [wish] = wishes;
   if (wish === undefined)
     return denied(card, `no VMNetwork names this VM${input.complete ? '' : ' that can be read'}`);
   if (wishes.length > 1) return denied(card, `${wishes.length} wishes are for this one network card`);
@@ -112,13 +117,14 @@ function wishFor(link: Link, pins: string, claims: readonly Claim[], input: Bind
     return denied(card, 'the card is said to be on several interfaces', network);
   const state = input.records.get(cardKeyOf(card));
   const record = state?.state === 'ok' ? state.record : null;
-  const objection = addressFault(record, input.clashes, input.pool) ?? objectionTo(intent, record, input);
-  if (objection !== null) return denied(card, objection, network);
+  const enforced = addressFault(record, input.clashes, input.pool) ?? enforcedHere(intent, record, input);
+  if (typeof enforced === 'string') return denied(card, enforced, network);
   const isKnown =
     link.name === claim.card.link?.name ||
     (record !== null && input.isInForceFor(pins, link.ifindex, record));
   if (!isKnown) return denied(card, `whether it is still on ${link.name} is being looked at`, network);
-  return { desired: { want: 'program', vm: card.vmId, network: intent.network, intent }, card };
+  const { vmId: vm } = card;
+  return { desired: { want: 'program', vm, network: intent.network, asked: intent, intent: enforced }, card };
 }
 
 function isElsewhereToo(card: FoundCard, { vms }: BindingInput): boolean {

@@ -3,6 +3,7 @@ import { policyOf } from '../attachment/observe.ts';
 import { runRounds } from '../attachment/rounds.ts';
 import type { AttachmentResult, RoundMemory, RoundPorts } from '../attachment/rounds.ts';
 import type { HostVm } from '../discovery/directory.ts';
+import { unlessBusy } from '../host/lock.ts';
 import type { Wanted } from '../source/wanted.ts';
 import { cardKeyOf, isCardKey } from '../wiring/card-key.ts';
 import type { FoundCard } from '../wiring/card-key.ts';
@@ -36,11 +37,15 @@ export interface FoundPassInput {
 }
 
 /** Takes the found links of one site to what is wanted of them. */
-export function passFound(input: FoundPassInput, memory: RoundMemory, ports: RoundPorts): AttachmentResult[] {
+export async function passFound(
+  input: FoundPassInput,
+  memory: RoundMemory,
+  ports: RoundPorts,
+): Promise<AttachmentResult[]> {
   const { bound, site, guarded, exposure, sinceNs } = input;
   const desired = new Map([...bound].map(([pins, wish]) => [pins, wish.desired]));
   const links = new FoundLinks(ports, bound, exposure, sinceNs);
-  const results = runRounds(desired, guarded, memory, ports, links);
+  const results = await runRounds(desired, guarded, memory, ports, links);
   const records = recordsOf(ports);
   return results.map((result) => {
     const { observed, tap: pins } = result;
@@ -84,13 +89,13 @@ export function isInForceFor({ kernel, paths }: RoundPorts): BindingInput['isInF
  * Removes the records of cards that nothing names, that are not here, and by whose policy nothing passes any more: their
  * addresses may go to others from then on. Throws VmnError.
  */
-export function forgetCards(
+export async function forgetCards(
   wanted: Wanted,
   vms: readonly HostVm[],
   results: readonly AttachmentResult[],
   records: ReadonlyMap<string, RecordState>,
   ports: RoundPorts,
-): void {
+): Promise<void> {
   if (!wanted.complete) return;
   const kept = new Set(wanted.cards.map(cardKeyOf));
   for (const { reported, cards } of vms)
@@ -102,8 +107,11 @@ export function forgetCards(
   }
   for (const [key, state] of records) {
     if (!isCardKey(key) || kept.has(key) || state.state !== 'ok') continue;
-    ports.withStateLock(() => ports.records.remove(key));
-    ports.onChange('remove-record', key, state.record.vm);
+    const remove = (): void => {
+      ports.withStateLock(() => ports.records.remove(key));
+      ports.onChange('remove-record', key, state.record.vm);
+    };
+    await ports.whenStateLockIsFree(remove).catch(unlessBusy);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Action, Plan, PlanContext } from '../attachment/plan.ts';
 import { enforce, isElsewhere, needsPrograms, NOTHING, UNGUARDED } from '../attachment/plan.ts';
+import { planEnd } from '../attachment/ending.ts';
+import type { EndPlan } from '../attachment/ending.ts';
 import type { DesiredAttachment } from '../attachment/desired.ts';
 import type { ObservedAttachment } from '../attachment/observed.ts';
 import type { FoundCard } from '../wiring/card-key.ts';
@@ -14,6 +16,7 @@ import { anotherCard, isOf } from './card-record.ts';
  *
  *   programs missing or at fault   -> close-link: deny-all, read back             Pending
  *   no card is bound               -> write-policy(null), unwired                 Denied; it stays in its bridge
+ *   nothing may pass, and the VM of its card is to be ended (ending.ts): that, too, whatever the wishes say meanwhile
  *   bound, no record               -> make-record
  *   another card's policy          -> write-policy(null), before anything else
  *   in a bridge                    -> leave-bridge
@@ -42,7 +45,8 @@ export function planFound(
   const { ifindex } = link;
   if (observed.fault !== null) return { ...NOTHING, actions: [{ kind: 'close-link', ifindex }] };
   const intent = desired.want === 'program' ? desired.intent : null;
-  if (intent === null || card === null) return denied(observed, ifindex, context);
+  if (intent === null || card === null)
+    return ending(denied(observed, ifindex, context), card, observed, context);
   switch (observed.record.state) {
     case 'unreadable':
       return { ...denied(observed, ifindex, context), blocked: observed.record.error };
@@ -56,7 +60,8 @@ export function planFound(
         return { ...denied(observed, ifindex, context), blocked: anotherCard(record, card) };
       if (!isPolicyOf(observed, record)) return denied(observed, ifindex, context);
       // In a bridge it speaks to the bridge: only the guard is between them.
-      if (link.master !== 0 && !context.guarded) return denied(observed, ifindex, context);
+      if (link.master !== 0 && !context.guarded)
+        return ending(denied(observed, ifindex, context), card, observed, context);
       const plan = enforce(intent, observed, record, ifindex, context);
       if (link.master === 0) return plan;
       return { ...plan, actions: [{ kind: 'leave-bridge', ifindex }, ...plan.actions] };
@@ -83,12 +88,29 @@ function denied(observed: ObservedAttachment, ifindex: number, { guarded }: Plan
   return { actions, blocked: guarded ? null : UNGUARDED, policy: null };
 }
 
+/** Closes first, and then ends the VM that the record wants ended: its wish may have gone since, its process has not. */
+function ending(
+  plan: Plan,
+  card: FoundCard | null,
+  { record, ...rest }: ObservedAttachment,
+  { endingOf }: PlanContext,
+): Plan {
+  if (card === null || record.state !== 'ok' || !isOf(record.record, card)) return plan;
+  const { violations } = record.record;
+  if (violations?.toEnd !== true) return plan;
+  const { actions, blocked }: EndPlan = planEnd(violations, rest, endingOf);
+  return { ...plan, actions: [...plan.actions, ...actions], blocked: plan.blocked ?? blocked };
+}
+
 function emptied({ filter: { policyState } }: ObservedAttachment): Action[] {
   return policyState === 'empty' ? [] : [{ kind: 'write-policy', policy: null }];
 }
 
 /** Whether what is in force, if anything, was meant for this very card. */
-function isPolicyOf({ filter, policy }: ObservedAttachment, record: AttachmentRecord): boolean {
+function isPolicyOf(observed: ObservedAttachment, record: AttachmentRecord): boolean {
+  const { filter, policy, routes } = observed;
   if (filter.policyState !== 'set') return true;
-  return policy?.guestMac === record.guestMac && policy.guestAddress === record.guestAddress;
+  // Another version's: that the host leads this guest's address here tells whom it was meant for.
+  if (policy === null) return needsPrograms(observed) && routes.includes(record.guestAddress);
+  return policy.guestMac === record.guestMac && policy.guestAddress === record.guestAddress;
 }

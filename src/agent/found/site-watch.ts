@@ -1,4 +1,5 @@
 import type { HostVm } from '../discovery/directory.ts';
+import type { Kernel } from '../host/kernel.ts';
 import type { Site, Sites } from '../host/site.ts';
 
 /** The network namespaces, besides the agent's own, that VMs of this host are in. */
@@ -28,6 +29,7 @@ export class WatchedSites implements SiteKeeper {
   readonly #sites: Sites;
   readonly #onChange: () => void;
   readonly #watched = new Set<Site>();
+  #problems: readonly string[] = [];
 
   constructor(sites: Sites, onChange: () => void) {
     this.#sites = sites;
@@ -37,16 +39,31 @@ export class WatchedSites implements SiteKeeper {
   of(vms: readonly HostVm[]): OpenSites {
     const open = new Map<string, Site>();
     const closed = new Map<string, string>();
-    for (const [id, pid] of placesOf(vms)) {
-      const site = this.#sites.open(id, pid);
-      if ('reason' in site) closed.set(id, site.reason);
-      else open.set(id, site);
+    for (const [id, pids] of placesOf(vms)) {
+      for (const pid of pids) {
+        if (open.has(id)) break;
+        const site = this.#sites.open(id, pid);
+        if ('reason' in site) closed.set(id, site.reason);
+        else open.set(id, site);
+      }
+      if (open.has(id)) closed.delete(id);
     }
+    this.#problems = [...closed.values()].sort();
     this.#sites.keep(new Set(open.keys()));
     for (const site of this.#watched)
       if (site.id === null || open.get(site.id) !== site) this.#watched.delete(site);
     for (const site of open.values()) this.#watch(site);
     return { open, closed };
+  }
+
+  /** Where VMs are that cannot be closed by us, as of the last pass; each a sentence. */
+  problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** Of a namespace that is open now. */
+  kernelOf(id: string): Kernel | null {
+    return [...this.#watched].find((site) => site.id === id)?.kernel ?? null;
   }
 
   /** Idempotent. */
@@ -64,11 +81,12 @@ export class WatchedSites implements SiteKeeper {
   }
 }
 
-/** Namespaces of cards, each with a process that may be in it. */
-function placesOf(vms: readonly HostVm[]): Map<string, number> {
-  const places = new Map<string, number>();
+/** Namespaces of cards, each with the processes that hold one there. */
+function placesOf(vms: readonly HostVm[]): Map<string, Set<number>> {
+  const places = new Map<string, Set<number>>();
   for (const { cards } of vms)
     for (const { link, pid } of cards)
-      if (link !== null && link.netns !== null && pid !== null) places.set(link.netns, pid);
+      if (link !== null && link.netns !== null && pid !== null)
+        places.set(link.netns, (places.get(link.netns) ?? new Set()).add(pid));
   return places;
 }

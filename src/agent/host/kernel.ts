@@ -80,6 +80,8 @@ export interface Kernel {
   managedRoutes(): HostRoute[];
   /** The host's other IPv4 routes, default routes left out. */
   foreignRoutes(): HostRoute[];
+  /** CIDRs of what this host takes for itself: its addresses, the broadcasts of its networks, ranges that are routed to itself. */
+  ownNetworks(): string[];
   addRoute(address: string, ifindex: number): void;
   deleteRoute(address: string, ifindex: number): void;
   routeTo(address: string): RouteAnswer | null;

@@ -1,5 +1,6 @@
 import { execFile, type ExecFileException } from 'node:child_process';
-import { VmnError } from '../../lib/errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { isExhaustion, isVmnError, VmnError } from '../../lib/errors.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
 import { here, type Inside } from './inside.ts';
 
@@ -46,6 +47,41 @@ export function nftProgram(path = 'nft', inside: Inside = here): Nft {
   };
 }
 
+/** However long the rule set has been the same: a table is read at least this often, so each resync reads it, ms. */
+const LONGEST_REMEMBERED_MS = 20_000;
+
+/**
+ * Looks at a table only when the rule set is another one than at the last look, for to start `nft` takes longer than all else
+ * in a pass. That the table is still as it was read is asked of the kernel each time: see nftablesGeneration. Where it does not
+ * tell, `nft` is asked.
+ */
+export function sparingNft(nft: Nft, generation: () => number, clock: Pick<Clock, 'monotonicMs'>): Nft {
+  const looks = new Map<string, { generation: number; atMs: number; objects: unknown[] | null }>();
+  const generationNow = (): number | null => {
+    try {
+      return generation();
+    } catch (error) {
+      if (isVmnError(error)) return null;
+      throw error;
+    }
+  };
+  return {
+    async listTable(name, family) {
+      const table = `${family} ${name}`;
+      const last = looks.get(table);
+      const before = generationNow();
+      const atMs = clock.monotonicMs();
+      if (last !== undefined && last.generation === before && atMs - last.atMs < LONGEST_REMEMBERED_MS)
+        return last.objects;
+      const objects = await nft.listTable(name, family);
+      // Of the generation before it was read: what changed meanwhile, seen or not, is read again.
+      if (before !== null) looks.set(table, { generation: before, atMs, objects });
+      return objects;
+    },
+    apply: (commands) => nft.apply(commands),
+  };
+}
+
 function failed(code: ErrorCode, attempted: string, stderr: string): VmnError {
   const line = stderr.split('\n').find((text) => text.trim() !== '') ?? 'no message';
   return new VmnError(code, { attempted, cause: new Error(line.trim()) });
@@ -70,7 +106,8 @@ function run(inside: Inside, path: string, args: readonly string[]): Promise<Res
       const code = error === null ? 0 : (error.code ?? null);
       if (typeof code !== 'string') return resolve({ code, stdout, stderr });
       // A name instead of a number: it could not be started, or said too much.
-      reject(new VmnError('VMN_NFT_MISSING', { attempted: 'run nft', on: path, cause: error }));
+      const failure = isExhaustion(error) ? 'VMN_NFT_FAILED' : 'VMN_NFT_MISSING';
+      reject(new VmnError(failure, { attempted: 'run nft', on: path, cause: error }));
     };
     // By the time this returns the child exists, and has the namespace of this moment (libuv forks synchronously).
     inside(() => execFile(path, args, options, ended));

@@ -9,7 +9,7 @@ export interface Site {
   /** Acts there; throws VMN_NETLINK once the site is closed. What no namespace has to itself (pins, processes) is the host's. */
   readonly kernel: Kernel;
   readonly nft: Nft;
-  /** Calls back when links or IPv4 routes there may have changed. Ends with the site, at the latest. */
+  /** Calls back when links, IPv4 routes or routing rules there may have changed. Ends with the site, at the latest. */
   watchLinks(onChange: () => void): Closable;
   /** Calls back when the nftables rule set there may have changed. Ends with the site, at the latest. */
   watchGuard(onChange: () => void): Closable;
@@ -22,7 +22,7 @@ export interface Site {
 export interface Sites {
   readonly own: Site;
   /**
-   * The namespace of that id, entered through a process that is in it. One that is open already is given again, whoever
+   * The namespace of that id, entered through a process that is in it or holds a tap there. One that is open already is given again, whoever
    * the process is. A reason, with what to do, when it cannot be entered: VMs there cannot be closed by us.
    */
   open(id: string, pid: number): Site | { readonly reason: string };

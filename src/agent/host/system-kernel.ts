@@ -8,9 +8,12 @@ import * as tap from '../../native/tap.ts';
 import { ROUTE_PROTOCOL, TAP_PREFIX } from '../wiring/identity.ts';
 import { errnoOf } from './errno.ts';
 import type { HostRoute, Kernel } from './kernel.ts';
+import { parseOwnNetworks } from './proc-fib.ts';
 import { parseProcRoutes } from './proc-routes.ts';
 import { findTapHolders } from './tap-holders.ts';
 
+/** Shows the namespace of the calling thread. */
+const FIB = '/proc/thread-self/net/fib_trie';
 const SETTINGS_ROOT = '/proc/sys';
 /** Of a container: /proc/sys/net of its host, which it may write to, as its own /proc/sys is read-only. Shows the caller's namespace. */
 const NET_SETTINGS = process.env['VMNET_PROC_SYS_NET'] || join(SETTINGS_ROOT, 'net');
@@ -47,6 +50,7 @@ export function systemKernel(): Kernel {
 
     managedRoutes: () => rtnetlink.routes({ protocol: ROUTE_PROTOCOL }),
     foreignRoutes,
+    ownNetworks,
     addRoute: (address, ifindex) => rtnetlink.addRoute({ destination: address, prefixLength: 32, ifindex }),
     deleteRoute: (address, ifindex) =>
       rtnetlink.deleteRoute({ destination: address, prefixLength: 32, ifindex }),
@@ -63,7 +67,8 @@ export function systemKernel(): Kernel {
   };
 }
 
-function settingFile(path: string): string {
+/** Where a setting is, by its path under /proc/sys. */
+export function settingFile(path: string): string {
   return path.startsWith('net/') ? join(NET_SETTINGS, path.slice('net/'.length)) : join(SETTINGS_ROOT, path);
 }
 
@@ -92,6 +97,21 @@ function foreignRoutes(): HostRoute[] {
       return ours ? [] : [{ ...route, ifindex: names.get(device) ?? 0 }];
     },
   );
+}
+
+/**
+ * The kernel prints the tables in pieces, and a route that goes in between can hide its neighbour: what either of two readings shows
+ * is ours. What came in between is news, and leads to another pass.
+ */
+function ownNetworks(): string[] {
+  const read = (): string[] => {
+    try {
+      return parseOwnNetworks(readFileSync(FIB, 'utf8'));
+    } catch (cause) {
+      throw new VmnError('VMN_NETLINK', { attempted: 'list the addresses of the host', on: FIB, cause });
+    }
+  };
+  return [...new Set([...read(), ...read()])];
 }
 
 /** Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold blanks and brackets. */

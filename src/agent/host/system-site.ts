@@ -1,13 +1,15 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { systemClock } from '../../lib/clock.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import type { Closable } from '../../native/addon.ts';
+import { openTunNetns, tunFiles } from '../../native/foreign-process.ts';
 import { inNetworkNamespace, ownNetworkNamespace, startThreadsHere } from '../../native/network-namespace.ts';
-import { watchNftables } from '../../native/nftables-watch.ts';
+import { nftablesGeneration, watchNftables } from '../../native/nftables-watch.ts';
 import { watchLinks } from '../../native/rtnetlink.ts';
 import { errnoOf } from './errno.ts';
-import { eachInside, type Inside } from './inside.ts';
+import { eachInside, here, type Inside } from './inside.ts';
 import type { Kernel } from './kernel.ts';
-import { nftProgram } from './nft.ts';
+import { nftProgram, sparingNft } from './nft.ts';
 import type { Site, Sites } from './site.ts';
 import { systemKernel } from './system-kernel.ts';
 
@@ -15,7 +17,7 @@ import { systemKernel } from './system-kernel.ts';
 export function systemSites(kernel: Kernel = systemKernel(), nftPath = 'nft'): Sites {
   startThreadsHere();
   const ownId = ownNetworkNamespace();
-  const own: Site = { id: null, kernel, nft: nftProgram(nftPath), watchLinks, watchGuard: watchNftables };
+  const own: Site = { id: null, kernel, nft: nftOf(nftPath, here), watchLinks, watchGuard: watchNftables };
   const opened = new Map<string, ForeignSite>();
   const keep = (ids: ReadonlySet<string>): void => {
     for (const [id, site] of opened) {
@@ -41,6 +43,10 @@ export function systemSites(kernel: Kernel = systemKernel(), nftPath = 'nft'): S
   };
 }
 
+function nftOf(path: string, inside: Inside): Site['nft'] {
+  return sparingNft(nftProgram(path, inside), () => inside(nftablesGeneration), systemClock);
+}
+
 /** Held by a descriptor, so that neither a pid nor an inode that changes hands leads elsewhere while it is open. */
 class ForeignSite implements Site {
   readonly id: string;
@@ -61,7 +67,7 @@ class ForeignSite implements Site {
       tapHolders: (tap) =>
         this.#inside(() => kernel.tapHolders(tap)).filter(({ pid }) => pid !== process.pid),
     };
-    this.nft = nftProgram(nftPath, this.#inside);
+    this.nft = nftOf(nftPath, this.#inside);
   }
 
   watchLinks(onChange: () => void): Closable {
@@ -106,26 +112,39 @@ class ForeignSite implements Site {
 /** A descriptor of the namespace, proven by entering it once. */
 function enter(id: string, pid: number): { readonly fd: number } | { readonly reason: string } {
   const place = `network namespace ${id} cannot be entered`;
-  let fd: number;
+  let fd: number | null = null;
   try {
-    fd = openSync(`/proc/${pid}/ns/net`, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = wayOf(pid, id) ?? wayOfTap(pid, id);
+    if (fd === null) return { reason: `${place}: pid ${pid} neither is in it nor holds a tap there by now.` };
+    inNetworkNamespace(fd, () => undefined);
+    return { fd };
   } catch (error) {
-    return { reason: `${place}${whyNotOpened(pid, errnoOf(error))}` };
-  }
-  try {
-    const found = `net:[${fstatSync(fd).ino}]`;
-    if (found === id) {
-      inNetworkNamespace(fd, () => undefined);
-      return { fd };
+    if (fd !== null) closeSync(fd);
+    if (!isVmnError(error)) {
+      if (errnoOf(error) === null) throw error;
+      return { reason: `${place}${whyNotOpened(pid, errnoOf(error))}` };
     }
-    closeSync(fd);
-    return { reason: `${place}: pid ${pid} is in ${found} by now.` };
-  } catch (error) {
-    closeSync(fd);
-    if (!isVmnError(error)) throw error;
     const why = error.code === 'VMN_CAPABILITY' ? '' : `: ${error.message}`;
     return { reason: `${place}${why}. ${error.remedy}` };
   }
+}
+
+/** By the process being in it; null: it is in another. */
+function wayOf(pid: number, id: string): number | null {
+  return ifIts(openSync(`/proc/${pid}/ns/net`, constants.O_RDONLY | constants.O_NONBLOCK), id);
+}
+
+/** By a tap there that the process holds: whoever was handed one may be elsewhere itself. */
+function wayOfTap(pid: number, id: string): number | null {
+  const tap = tunFiles(pid).find(({ netns }) => `net:[${netns}]` === id);
+  return tap === undefined ? null : ifIts(openTunNetns(pid, tap.fd), id);
+}
+
+/** Closes it when it is another's. */
+function ifIts(fd: number, id: string): number | null {
+  if (`net:[${fstatSync(fd).ino}]` === id) return fd;
+  closeSync(fd);
+  return null;
 }
 
 function whyNotOpened(pid: number, errno: string | null): string {

@@ -37,6 +37,7 @@ export class AgentMetrics implements PassObserver {
   #beganMs: number | null = null;
   #status: AgentStatus | null = null;
   #longestExposureMs = 0;
+  #losses = 0;
 
   constructor(ports: AgentMetricsPorts) {
     const { metrics, counts, info } = ports;
@@ -48,6 +49,7 @@ export class AgentMetrics implements PassObserver {
     this.#gauges(registry);
     frames(registry, counts);
     violations(registry, counts);
+    detached(registry, () => this.#losses);
   }
 
   began(): void {
@@ -59,6 +61,7 @@ export class AgentMetrics implements PassObserver {
 
   passed(status: AgentStatus, result: PassResult): void {
     this.#status = status;
+    this.#losses = result.losses;
     this.#ages.passed(result.attachments);
     // A tap of ours is closed before anybody can open it.
     this.#longestExposureMs = Math.max(0, ...result.attachments.map(({ found }) => found?.exposureMs ?? 0));
@@ -80,7 +83,7 @@ export class AgentMetrics implements PassObserver {
   #gauges(registry: Registry): void {
     const attachments = (): AgentStatus['attachments'] => this.#status?.attachments ?? [];
     new Gauge({
-      name: 'vmnet_agent_attachments',
+      name: 'vmnetwork_agent_attachments',
       help: 'Attachments of this host by state.',
       labelNames: ['state'],
       registers: [registry],
@@ -125,7 +128,7 @@ export class AgentMetrics implements PassObserver {
 
 function gauge(registry: Registry, name: string, help: string, value: () => number | Promise<number>): void {
   new Gauge({
-    name: `vmnet_agent_${name}`,
+    name: `vmnetwork_agent_${name}`,
     help,
     registers: [registry],
     async collect() {
@@ -136,7 +139,7 @@ function gauge(registry: Registry, name: string, help: string, value: () => numb
 
 function buildInfo(registry: Registry, { version, programTags }: AgentMetricsPorts['info']): void {
   new Gauge({
-    name: 'vmnet_agent_build_info',
+    name: 'vmnetwork_agent_build_info',
     help: '1; the labels say which agent this is, and which programs it carries.',
     labelNames: ['version', 'from_vm_program', 'to_vm_program'],
     registers: [registry],
@@ -145,7 +148,7 @@ function buildInfo(registry: Registry, { version, programTags }: AgentMetricsPor
 
 function frames(registry: Registry, counts: FilterCounts): void {
   new Counter({
-    name: 'vmnet_agent_frames_total',
+    name: 'vmnetwork_agent_frames_total',
     help: 'Frames that the filters of this host judged, by what became of them and why.',
     labelNames: ['direction', 'verdict', 'reason'],
     registers: [registry],
@@ -161,9 +164,21 @@ function frames(registry: Registry, counts: FilterCounts): void {
   });
 }
 
+function detached(registry: Registry, losses: () => number): void {
+  new Counter({
+    name: 'vmnetwork_agent_detached_filters_total',
+    help: 'Filters that somebody took off cards where they were in force.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(losses());
+    },
+  });
+}
+
 function violations(registry: Registry, counts: FilterCounts): void {
   new Counter({
-    name: 'vmnet_agent_violation_thresholds_total',
+    name: 'vmnetwork_agent_violation_thresholds_total',
     help: 'How often a VM reached its threshold of violations.',
     registers: [registry],
     async collect() {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Problem } from '../../api/manifest.ts';
-import { ERRORS } from '../../lib/errors.ts';
+import { ERRORS, isExhaustion, remedyOfExhaustion } from '../../lib/errors.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
 import { errnoOf } from '../host/errno.ts';
 
@@ -8,7 +8,13 @@ import { errnoOf } from '../host/errno.ts';
 export const MANIFEST_LIMIT_BYTES = 1024 * 1024;
 
 export type ManifestText =
-  { readonly text: string; readonly problem?: never } | { readonly text?: never; readonly problem: Problem };
+  | { readonly text: string; readonly problem?: never; readonly scarce?: never }
+  | {
+      readonly text?: never;
+      readonly problem: Problem;
+      /** It is not the file's fault: nothing could be opened, or no memory was there. */
+      readonly scarce?: boolean;
+    };
 
 /**
  * The text of one manifest, or what is wrong with the file. Never blocks: only regular files are read (a FIFO would
@@ -21,7 +27,7 @@ export function readManifestFile(path: string, file: string): ManifestText {
   } catch (cause) {
     if (errnoOf(cause) === 'ELOOP')
       return refuse(file, 'VMN_MANIFEST_UNREADABLE', 'is a symbolic link', NOT_REGULAR);
-    return refuse(file, 'VMN_MANIFEST_UNREADABLE', `cannot be opened: ${reasonOf(cause)}`);
+    return unreadable(file, 'opened', cause);
   }
   try {
     const stat = fstatSync(fd);
@@ -29,7 +35,7 @@ export function readManifestFile(path: string, file: string): ManifestText {
     if (stat.size > MANIFEST_LIMIT_BYTES) return tooLarge(file, stat.size);
     return decode(readUpTo(fd, MANIFEST_LIMIT_BYTES + 1), file);
   } catch (cause) {
-    return refuse(file, 'VMN_MANIFEST_UNREADABLE', `cannot be read: ${reasonOf(cause)}`);
+    return unreadable(file, 'read', cause);
   } finally {
     closeSync(fd);
   }
@@ -68,8 +74,14 @@ function refuse(
   code: ErrorCode,
   message: string,
   remedy: string = ERRORS[code].remedy,
-): ManifestText {
+): { readonly problem: Problem } {
   return { problem: { file, message, remedy, code } };
+}
+
+function unreadable(file: string, what: string, cause: unknown): ManifestText {
+  const message = `cannot be ${what}: ${reasonOf(cause)}`;
+  const refused = refuse(file, 'VMN_MANIFEST_UNREADABLE', message, remedyOfExhaustion(cause));
+  return isExhaustion(cause) ? { ...refused, scarce: true } : refused;
 }
 
 function reasonOf(cause: unknown): string {

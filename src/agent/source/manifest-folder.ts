@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, statSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem } from '../../api/manifest.ts';
-import { ERRORS } from '../../lib/errors.ts';
+import { ERRORS, isExhaustion, remedyOfExhaustion } from '../../lib/errors.ts';
 import { errnoOf } from '../host/errno.ts';
 import { readManifestFile } from './manifest-file.ts';
 import { combineManifests, illegibleFolder, illegibleManifest, judgeManifest } from './manifest-set.ts';
@@ -16,7 +16,8 @@ import type { ManifestFile, ManifestSet } from './manifest-set.ts';
  * which an editor finishes its writing; because a watch can be lost (folder renamed away and made anew, unmounted,
  * missing at the start), a slow timer looks as well. A look costs one readdir and one lstat a file; a file is read and
  * parsed again only when its identity, size or times moved, or when it was last read within a clock tick of a change
- * (the next change might bear the same times). Whatever cannot be read is a Problem and gives no intent.
+ * (the next change might bear the same times). Whatever cannot be read is a Problem and gives no intent. But where it is this
+ * process that has no descriptor or no memory left, nothing is known against what was read before: it holds until there is one.
  */
 
 export interface ManifestFolderOptions {
@@ -51,6 +52,8 @@ export class ManifestFolder {
   readonly #rescanMs: number;
   readonly #cache = new Map<string, CachedFile>();
   #current: ManifestSet = combineManifests([]);
+  /** What was read when the folder could last be listed. */
+  #listed: ManifestSet | null = null;
   #signature = '';
   #watcher: FSWatcher | null = null;
   /** Device and inode of the watched folder: a watch follows the inode, not the name. */
@@ -99,13 +102,19 @@ export class ManifestFolder {
     try {
       names = readdirSync(this.#dir).filter(isManifestName).sort();
     } catch (cause) {
-      const problem = folderProblem(this.#dir, cause);
-      return { set: illegibleFolder(problem), signature: `illegible ${problem.message}` };
+      const before = isExhaustion(cause) ? this.#listed : null;
+      const problem = folderProblem(this.#dir, cause, before !== null);
+      const set =
+        before === null
+          ? illegibleFolder(problem)
+          : { ...before, problems: [...before.problems, problem], complete: false };
+      return { set, signature: `illegible ${problem.message}` };
     }
     const present = new Set(names);
     for (const name of this.#cache.keys()) if (!present.has(name)) this.#cache.delete(name);
     const files = names.flatMap((name) => this.#file(name) ?? []);
-    return { set: combineManifests(files.map(({ manifest }) => manifest)), signature: signatureOf(files) };
+    this.#listed = combineManifests(files.map(({ manifest }) => manifest));
+    return { set: this.#listed, signature: signatureOf(files) };
   }
 
   #file(name: string): CachedFile | null {
@@ -116,13 +125,14 @@ export class ManifestFolder {
     if (found === null) return null;
     if (before?.stat === found.stat && !before.racy) return before;
 
-    const { text, problem } = readManifestFile(path, name);
+    const { text, problem, scarce = false } = readManifestFile(path, name);
+    if (scarce && before?.stat === found.stat) return before;
     const cached: CachedFile = {
       stat: found.stat,
       signature: createHash('sha256')
         .update(text ?? JSON.stringify(problem))
         .digest('hex'),
-      racy: Date.now() - found.changedMs < RACY_MS,
+      racy: scarce || Date.now() - found.changedMs < RACY_MS,
       manifest:
         problem === undefined
           ? judgeManifest(text, name, before?.manifest)
@@ -193,12 +203,13 @@ function folderIdentity(dir: string): string | null {
   }
 }
 
-function folderProblem(dir: string, cause: unknown): Problem {
+function folderProblem(dir: string, cause: unknown, isKnown: boolean): Problem {
   const code = errnoOf(cause) ?? String(cause);
+  const meanwhile = isKnown ? 'what it said before holds until it can' : 'every VM is denied until it can';
   return {
     file: dir,
-    message: `the manifests folder cannot be read (${code}); every VM is denied until it can`,
-    remedy: ERRORS.VMN_FOLDER_UNREADABLE.remedy,
+    message: `the manifests folder cannot be read (${code}); ${meanwhile}`,
+    remedy: remedyOfExhaustion(cause) ?? ERRORS.VMN_FOLDER_UNREADABLE.remedy,
     code: 'VMN_FOLDER_UNREADABLE',
   };
 }

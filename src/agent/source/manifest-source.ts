@@ -1,7 +1,8 @@
 import { keyOf, planVmNetworks } from '../../controller/vmnetwork/plan.ts';
-import type { AttachmentIntent } from '../../controller/vmnetwork/plan.ts';
+import type { FoundIntent, FoundVm } from '../../controller/vmnetwork/plan.ts';
 import type { HostVm, VmDirectory } from '../discovery/directory.ts';
 import { cardKeyOf } from '../wiring/card-key.ts';
+import { identityOf } from '../wiring/identity.ts';
 import { ManifestFolder } from './manifest-folder.ts';
 import type { ManifestSet } from './manifest-set.ts';
 import type { IntentSource, SourcePorts } from './source.ts';
@@ -46,7 +47,7 @@ export class ManifestSource implements IntentSource {
 /** What the manifests come to on this host. Pure. */
 export function wantedOf(
   set: ManifestSet,
-  { nodeName, holders, cards }: Pick<HostView, 'nodeName' | 'holders' | 'cards'>,
+  { nodeName, holders, cards, heldTaps }: Pick<HostView, 'nodeName' | 'holders' | 'cards' | 'heldTaps'>,
   vms: readonly HostVm[] = [],
 ): Wanted {
   const { networks, classes, classesInDoubt, complete, problems } = set;
@@ -56,6 +57,7 @@ export function wantedOf(
     classesInDoubt,
     nodeName,
     holders,
+    found: foundVms(vms, cards, heldTaps),
   });
   const sources = new Map(networks.map((source) => [keyOf(source.network), source]));
   return {
@@ -72,35 +74,56 @@ export function wantedOf(
   };
 }
 
+function foundVms(
+  vms: readonly HostVm[],
+  recorded: HostView['cards'],
+  heldTaps: HostView['heldTaps'],
+): FoundVm[] {
+  const holders = new Map([...recorded.values()].map(({ vmId, network }) => [vmId, network]));
+  return vms.filter(isFound).map((vm) => {
+    const { id, name, uuid = null } = vm.reported;
+    const needsNoTap = isElsewhere(vm) && !heldTaps.has(identityOf(name).tap);
+    return { id, name, uuid, holder: holders.get(id) ?? null, needsNoTap };
+  });
+}
+
+/** Each of its cards is known to be on an interface that others made. */
+function isElsewhere({ cards }: HostVm): boolean {
+  return cards.every(({ pid, link }) => pid !== null && link !== null);
+}
+
+/** Those on taps of ours are wished for by the name of the VM; see OwnVms. */
+function isFound({ cards }: HostVm): boolean {
+  return cards.some(({ pid }) => pid !== null);
+}
+
 /** Of the cards that are here, and of those that may come back: what is declared for them keeps their addresses. */
 function cardIntents(
-  { attachments, networks }: Pick<ReturnType<typeof planVmNetworks>, 'attachments' | 'networks'>,
+  { found, networks }: Pick<ReturnType<typeof planVmNetworks>, 'found' | 'networks'>,
   vms: readonly HostVm[],
   recorded: HostView['cards'],
 ): CardIntent[] {
-  const named = attachments.flatMap((attachment) => cardsNamed(attachment, vms));
+  const named = found.flatMap((intent) => cardsOf(intent, vms));
   const here = new Set(named.map(cardKeyOf));
   const declared = new Set(networks.map(({ key }) => key));
   const away = [...recorded].flatMap(([key, { vmId, mac, network }]): CardIntent[] => {
     if (here.has(key) || network === null || !declared.has(network)) return [];
-    return [{ vmId, mac, intent: null, network, reason: 'no network names this VM as it is now' }];
+    return [{ vmId, mac, intent: null, network, reason: 'no network selects this VM as it is now' }];
   });
   return [...named, ...away];
 }
 
-/** The cards of the VM of that name that somebody else started, if there is one and not two. */
-function cardsNamed(
-  { vm: name, intent, network, reason }: AttachmentIntent,
-  vms: readonly HostVm[],
-): CardIntent[] {
-  const named = vms.filter(({ reported }) => reported.name === name);
-  const twins = `${named.length} VMs of this host have the name ${name}`;
-  const said =
-    named.length > 1 ? { intent: null, network: null, reason: twins } : { intent, network, reason };
-  return named.flatMap(({ reported, cards }) =>
-    // Those on taps of ours are wished for by the name of the VM; see OwnVms.
-    cards.flatMap(({ mac, pid }) =>
-      mac === '' || pid === null ? [] : [{ vmId: reported.id, mac, ...said }],
-    ),
-  );
+/** The cards of a VM that somebody else started. One that is meant by its name must be the only one of that name. */
+function cardsOf({ vmId, byUuid, ...wish }: FoundIntent, vms: readonly HostVm[]): CardIntent[] {
+  const vm = vms.find(({ reported }) => reported.id === vmId);
+  if (vm === undefined) return [];
+  const { name } = vm.reported;
+  const twins = vms.filter(({ reported }) => reported.name === name).length;
+  const reason = `${twins} VMs of this host have the name ${name}: select them by uuid`;
+  const said = byUuid || twins === 1 ? wish : { intent: null, network: null, reason };
+  return vm.cards.flatMap(({ mac, pid, unsupported }) => {
+    if (mac === '' || pid === null) return [];
+    if (unsupported === null) return [{ vmId, mac, ...said }];
+    return [{ vmId, mac, ...said, intent: null, reason: unsupported, unsupported: true }];
+  });
 }

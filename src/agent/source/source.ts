@@ -18,8 +18,8 @@ export interface IntentSource {
   passed(status: AgentStatus, result: PassResult): void;
   /** A pass failed as a whole: nothing is known to hold until the next one that ends. */
   failed(problem: Problem): void;
-  /** A frame of a VM broke a rule, now. Evidence for people; comes often. */
-  violated(vm: string, event: FilterEvent): void;
+  /** A frame of the network card that has these pins broke a rule, now. Evidence for people; comes often. */
+  violated(pins: string, event: FilterEvent): void;
   /** Nothing is asked of the source afterwards. Idempotent. */
   close(): Promise<void>;
 }

@@ -24,6 +24,8 @@ export interface CardIntent extends FoundCard {
   readonly intent: PolicyIntent | null;
   readonly network: string | null;
   readonly reason: string;
+  /** It cannot be filtered, which is the reason. Told of cards that are on no interface, too. */
+  readonly unsupported?: true;
 }
 
 /** A network as status shows it. */
@@ -43,6 +45,8 @@ export interface HostView {
   readonly holders: ReadonlyMap<string, string>;
   /** Every tap of ours by its name, with the card that its record tells; null: the record cannot be read, or is lost. */
   readonly taps: ReadonlyMap<string, OwnCard | null>;
+  /** Of these, by name, those that a process has or is about to have, or whose violations are not to be forgotten. */
+  readonly heldTaps: ReadonlySet<string>;
   /** The cards on taps of others that have a record, by the key of the card; see cardKeyOf. */
   readonly cards: ReadonlyMap<string, RecordedCard>;
   /** Why cards in these network namespaces cannot be filtered, by `net:[inode]`. */

@@ -34,25 +34,28 @@ export function attachmentStatus(
     inUse,
     engine: observed === null ? 'tcx' : engineOf(observed.filter),
     enforced: enforcedPolicy(result, verifiedAt),
+    ...(isLost(result.lost) ? { detached: true } : {}),
     violations: {
       crossings: observed?.crossings ?? null,
       quarantinedAt: record?.violations?.quarantinedAt ?? null,
-      last: log.of(vm),
+      last: log.of(pins),
     },
+    ...(record?.guest === undefined ? {} : { guest: record.guest }),
     message: messageOf(result, unreachable),
   };
 }
 
-function stateOf({ error, verified, policy, desired }: AttachmentResult): AttachmentState {
-  if (error !== null) return 'Error';
+function stateOf({ error, verified, policy, desired, lost }: AttachmentResult): AttachmentState {
+  if (error !== null || isLost(lost)) return 'Error';
   if (!verified) return 'Pending';
   if (desired.want !== 'program' || policy === null) return 'Denied';
   return extentOf(policy) === 'all' ? 'Enforced' : 'Programmed';
 }
 
-/** How much of what passes is as the endpoint wants it: all, what was drawn, or nothing is held to it. */
-function extentOf({ flags, mode, samplePerMillion }: Policy): 'all' | 'sampled' | 'audited' {
+/** How much of what passes is as the endpoint wants it: all, what was drawn, or nothing is held to it, with or without an endpoint. */
+function extentOf({ flags, mode, samplePerMillion }: Policy): 'all' | 'sampled' | 'audited' | 'direct' {
   if (flags.quarantined) return 'all';
+  if (mode === 'Direct') return 'direct';
   if (flags.audit) return 'audited';
   return mode === 'Sampled' && samplePerMillion < MILLION ? 'sampled' : 'all';
 }
@@ -72,15 +75,24 @@ function enforcedPolicy({ observed, verified }: AttachmentResult, verifiedAt: st
 }
 
 function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): string {
-  const { desired, error, policy, verified, inUse, observed } = result;
+  const { error, lost } = result;
   if (error !== null) return `${error.message}. ${kept(result)}`;
+  return isLost(lost)
+    ? `somebody removed the filter (${lost}): closed at once, and restored; ${now(result, unreachable)}`
+    : now(result, unreachable);
+}
+
+function now(result: AttachmentResult, unreachable: ReadonlySet<string>): string {
+  const { desired, policy, verified, inUse, observed } = result;
   if (desired.want === 'program' && policy !== null) {
-    const { address, port } = policy.endpoint;
     if (policy.flags.quarantined) return `${quarantine(result)}: nothing passes${cableOf(result)}`;
+    if (policy.endpoint === null) return `${DIRECT}${cableOf(result)}`;
+    const { address, port } = policy.endpoint;
     const route = unreachable.has(address) ? '; this host has no route to it' : '';
     const note = `${route}${cableOf(result)}`;
     switch (extentOf(policy)) {
       case 'all':
+      case 'direct':
         return `only ${address}:${port} passes${note}`;
       case 'sampled':
         return `${percent(policy.samplePerMillion)} of the frames are held to ${address}:${port}, the rest pass${note}`;
@@ -93,6 +105,12 @@ function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): 
   const closed = verified || observed?.filter.policyState === 'empty' ? 'nothing passes' : 'being closed';
   return `${closed}: ${why}${waits}`;
 }
+
+function isLost(lost: string | null | undefined): lost is string {
+  return lost !== null && lost !== undefined;
+}
+
+const DIRECT = 'mode Direct: the host does not enforce whom it talks to, but for the denied networks';
 
 function cableOf({ cable = null }: AttachmentResult): string {
   return cable === null ? '' : `; ${cable}`;
@@ -120,8 +138,9 @@ function kept({ observed }: AttachmentResult): string {
   if (!observed.link.up && observed.fault !== null) return 'The tap is down: nothing passes.';
   if (observed.fault === null && observed.filter.policyState === 'empty') return 'Nothing passes.';
   if (observed.fault === null && observed.policy !== null) {
-    const { address, port } = observed.policy.endpoint;
-    return `The previous policy is in force: only ${address}:${port} passes.`;
+    const { endpoint } = observed.policy;
+    if (endpoint === null) return `The previous policy is in force: ${DIRECT}.`;
+    return `The previous policy is in force: only ${endpoint.address}:${endpoint.port} passes.`;
   }
   return 'What is in force is not known.';
 }

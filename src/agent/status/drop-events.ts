@@ -2,11 +2,14 @@ import { reasonName } from '../../filter/drop-reason.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { FilterEvent } from '../../native/filter-engine.ts';
 import { summariseFrame } from '../../packet/summary/frame-summary.ts';
-import type { AgentStatus, DropEvent } from './status.ts';
+import type { AttachmentStatus, DropEvent } from './status.ts';
 
-/** A kernel event as people and scripts read it; the interface number is looked up in the latest status. */
-export function toDropEvent(event: FilterEvent, status: AgentStatus | null, clock: Clock): DropEvent {
-  const attachment = status?.attachments.find(({ ifindex }) => ifindex === event.ifindex);
+/** A kernel event as people and scripts read it. `attachment`: whose it is; see attachmentOf. */
+export function toDropEvent(
+  event: FilterEvent,
+  attachment: Pick<AttachmentStatus, 'vm' | 'network'> | null,
+  clock: Clock,
+): DropEvent {
   const agoMs = Number((clock.monotonicNs() - event.timeNs) / 1_000_000n);
   return {
     time: new Date(clock.now().getTime() - agoMs).toISOString(),

@@ -9,6 +9,14 @@ export interface NetworkReportInput extends DeclaredNetwork {
   readonly generation: number;
   /** Of the VMs bound to it. */
   readonly attachments: readonly AttachmentStatus[];
+  /** Its network cards that cannot be filtered, with an attachment or without. */
+  readonly unsupported: readonly UnsupportedCard[];
+}
+
+export interface UnsupportedCard {
+  readonly vm: string;
+  readonly mac: string;
+  readonly reason: string;
 }
 
 /** Status of one network, from those of its attachments. */
@@ -30,11 +38,12 @@ export function networkStatus(input: NetworkReportInput, history: ConditionHisto
   };
 }
 
-function programmedCondition({ plan, attachments }: NetworkReportInput): PlannedCondition {
+function programmedCondition(input: NetworkReportInput): PlannedCondition {
+  const { plan, attachments } = input;
   const type = 'Programmed';
   if (plan.accepted.status !== 'True') return denied(type, 'the network is refused; nothing passes');
   if (plan.vms.length === 0) return denied(type, 'no VM is bound to it');
-  const failed = attachments.find(({ state }) => state === 'Error');
+  const failed = attachments.find(({ state, detached }) => state === 'Error' && detached !== true);
   if (failed !== undefined) {
     return {
       type,
@@ -44,17 +53,20 @@ function programmedCondition({ plan, attachments }: NetworkReportInput): Planned
     };
   }
   const done = attachments.filter(isInForce).length;
-  if (done < plan.vms.length) return notAll(type, attachments, plan.vms.length);
-  return { type, status: 'True', reason: 'Programmed', message: `${done} of ${plan.vms.length} attachments` };
+  const wanted = wantedOf(input);
+  if (done < wanted) return notAll(type, input, wanted);
+  return { type, status: 'True', reason: 'Programmed', message: `${done} of ${wanted} attachments` };
 }
 
-function enforcedCondition({ plan, attachments, spec }: NetworkReportInput): PlannedCondition {
+function enforcedCondition(input: NetworkReportInput): PlannedCondition {
+  const { plan, attachments, spec } = input;
   const type = 'Enforced';
   if (plan.accepted.status !== 'True') return denied(type, 'the network is refused; nothing passes');
   if (plan.vms.length === 0) return denied(type, 'no VM is bound to it');
-  const verified = attachments.filter(isInForce).length;
-  if (verified < plan.vms.length) return notAll(type, attachments, plan.vms.length);
-  const message = `${verified} of ${plan.vms.length} attachments read back and found equal`;
+  const verified = attachments.filter((one) => isInForce(one) && one.detached !== true).length;
+  const wanted = wantedOf(input);
+  if (verified < wanted) return notAll(type, input, wanted);
+  const message = `${verified} of ${wanted} attachments read back and found equal`;
   if (spec.desiredState === 'Quarantined') {
     const why = 'the kill switch is set, nothing passes';
     return { type, status: 'True', reason: 'Quarantined', message: `${message}; ${why}` };
@@ -69,6 +81,9 @@ function enforcedCondition({ plan, attachments, spec }: NetworkReportInput): Pla
 
 /** What a policy that is in force leaves unenforced by its own terms. */
 function inPart(spec: NetworkReportInput['spec']): Pick<PlannedCondition, 'reason' | 'message'> {
+  if (spec.mode === 'Direct') {
+    return { reason: 'NotHostEnforced', message: 'mode Direct: the host does not enforce' };
+  }
   if (spec.enforcement === 'Audit') {
     return { reason: 'AuditOnly', message: 'what would be dropped is counted, and passes' };
   }
@@ -77,14 +92,17 @@ function inPart(spec: NetworkReportInput['spec']): Pick<PlannedCondition, 'reaso
   return { reason: 'SampledInPart', message };
 }
 
-/** As asked for is Ready: Sampled and Audit are asked for. A VM that was quarantined for what it did is not. */
+/** As asked for is Ready: Direct, Sampled and Audit are asked for. A VM that was quarantined for what it did is not. */
 function readyCondition(
   conditions: readonly PlannedCondition[],
   { attachments, spec }: NetworkReportInput,
 ): PlannedCondition {
   const missing = conditions.filter(({ status, reason }) => status !== 'True' && !AS_ASKED.has(reason));
   if (missing.length > 0) {
-    const message = `see ${missing.map(({ type }) => type).join(', ')}`;
+    // Programmed and Enforced often miss the same thing.
+    const said = new Map<string, string[]>();
+    for (const { type, message } of missing) said.set(message, [...(said.get(message) ?? []), type]);
+    const message = [...said].map(([what, types]) => `${types.join(', ')}: ${what}`).join('; ');
     return { type: 'Ready', status: 'False', reason: 'NotReady', message };
   }
   const condemned = attachments.filter(isCondemned);
@@ -94,10 +112,25 @@ function readyCondition(
   return { type: 'Ready', status: 'True', reason: 'Ready', message: 'everything asked for holds' };
 }
 
-const AS_ASKED: ReadonlySet<string> = new Set<PlannedCondition['reason']>(['SampledInPart', 'AuditOnly']);
+const AS_ASKED: ReadonlySet<string> = new Set<PlannedCondition['reason']>([
+  'NotHostEnforced',
+  'SampledInPart',
+  'AuditOnly',
+]);
+
+/** How many attachments there are to be: one for each VM at least, and one for each card. */
+function wantedOf({ plan, attachments, unsupported }: NetworkReportInput): number {
+  const absent = unsupported.filter((card) => !attachments.some((one) => isSame(one, card)));
+  const cards = [...attachments, ...absent].map(({ vm }) => vm);
+  const timesIn = (list: readonly string[], vm: string): number => list.filter((one) => one === vm).length;
+  const vms = [...new Set([...plan.vms, ...cards])];
+  return vms.reduce((sum, vm) => sum + Math.max(timesIn(plan.vms, vm), timesIn(cards, vm)), 0);
+}
 
 /** The intended policy was read back. */
-function isInForce({ state, enforced }: AttachmentStatus): boolean {
+function isInForce({ state, enforced, detached }: AttachmentStatus): boolean {
+  // What had been removed was put back, or there were nothing that was read.
+  if (detached === true) return enforced !== null;
   return (state === 'Enforced' || state === 'Programmed') && enforced !== null;
 }
 
@@ -112,14 +145,28 @@ function condemnation(condemned: readonly AttachmentStatus[]): string {
 
 function notAll(
   type: PlannedCondition['type'],
-  attachments: readonly AttachmentStatus[],
+  { attachments, unsupported }: NetworkReportInput,
   wanted: number,
 ): PlannedCondition {
-  const late = attachments.find((attachment) => !isInForce(attachment));
-  if (late === undefined)
-    return { type, status: 'False', reason: 'Pending', message: `0 of ${wanted} attachments` };
-  const reason = late.state === 'Denied' ? 'Denied' : late.state === 'Error' ? 'ReadBackMismatch' : 'Pending';
+  const late = attachments.find((attachment) => attachment.detached === true || !isInForce(attachment));
+  const card = unsupported.find((one) => late === undefined || isSame(late, one));
+  if (card !== undefined) {
+    const message = `VM ${card.vm}, network card ${card.mac}: ${card.reason}`;
+    return { type, status: 'False', reason: 'UnsupportedBackend', message };
+  }
+  if (late === undefined) {
+    const done = attachments.filter(isInForce).length;
+    return { type, status: 'False', reason: 'Pending', message: `${done} of ${wanted} attachments` };
+  }
+  const wrong = late.detached === true ? 'Detached' : 'ReadBackMismatch';
+  const reason = late.state === 'Denied' ? 'Denied' : late.state === 'Error' ? wrong : 'Pending';
   return { type, status: 'False', reason, message: `VM ${late.vm}: ${late.message}` };
+}
+
+type Card = Pick<UnsupportedCard, 'vm' | 'mac'>;
+
+function isSame(a: Card, b: Card): boolean {
+  return a.vm === b.vm && a.mac === b.mac;
 }
 
 function denied(type: PlannedCondition['type'], message: string): PlannedCondition {

@@ -33,10 +33,13 @@ export function reportStatus(
     const { key, vms } = declared.plan;
     const generation = history.generationOf(declared);
     const own = attachments.filter(({ vm, network: bound }) => bound === key && vms.includes(vm));
-    return networkStatus({ ...declared, generation, attachments: own }, history);
+    const unsupported = wanted.cards.flatMap(({ vmId: vm, mac, network, reason, unsupported: isSo }) =>
+      network === key && isSo === true ? [{ vm, mac, reason }] : [],
+    );
+    return networkStatus({ ...declared, generation, attachments: own, unsupported }, history);
   });
   history.keepOnly(new Set(wanted.networks.map(({ plan }) => plan.key)));
-  violations.keepOnly(new Set(attachments.map(({ vm }) => vm)));
+  violations.keepOnly(new Set(attachments.map(({ pins }) => pins)));
   return {
     agent,
     networks,

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { VmnError } from '../../lib/errors.ts';
+import { createServer } from '../../lib/http.ts';
 import type { DropEventFeed } from './drop-events.ts';
 import type { AgentStatus } from './status.ts';
 

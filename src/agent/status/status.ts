@@ -1,5 +1,6 @@
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { Problem } from '../../api/manifest.ts';
+import type { RecordedGuest } from '../wiring/record.ts';
 import type { Engine } from '../wiring/verify.ts';
 
 /**
@@ -49,7 +50,8 @@ export interface NetworkStatus {
  * - `Denied`: closed; nothing passes, as intended.
  * - `Programmed`: as `Enforced`, but the policy itself lets pass what it does not judge (Sampled) or only counts (Audit).
  * - `Enforced`: the intended policy and both programs were just read back and match.
- * - `Error`: not as intended; `message` says why. Closed, or with its old policy intact (see the message).
+ * - `Error`: not as intended; `message` says why. Closed, or with its old policy intact (see the message). For some seconds also when
+ *   somebody had removed the filter, which was restored.
  */
 export type AttachmentState = 'Denied' | 'Programmed' | 'Enforced' | 'Pending' | 'Error';
 
@@ -73,7 +75,11 @@ export interface AttachmentStatus {
   readonly inUse: boolean;
   readonly engine: Engine;
   readonly enforced: EnforcedPolicy | null;
+  /** Somebody had removed its filter a moment ago. */
+  readonly detached?: boolean;
   readonly violations: ViolationStatus;
+  /** What the guest was given at the last start of its VM; absent: no tunnel. */
+  readonly guest?: RecordedGuest;
   readonly message: string;
 }
 

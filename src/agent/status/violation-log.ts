@@ -1,23 +1,23 @@
 import { keepKind } from './kept-kinds.ts';
 import type { DropEvent, SeenViolation } from './status.ts';
 
-/** The latest distinct violations of each VM that the kernel told of: evidence for people. Nothing is decided by it. */
+/** The latest distinct violations of each network card, by its pins, that the kernel told of: evidence for people. Nothing is decided by it. */
 export class ViolationLog {
-  readonly #byVm = new Map<string, Map<string, SeenViolation>>();
+  readonly #byPins = new Map<string, Map<string, SeenViolation>>();
 
-  note({ vm, time, reason, summary, audited = false }: DropEvent): void {
-    const seen = this.#byVm.get(vm) ?? new Map<string, SeenViolation>();
-    this.#byVm.set(vm, seen);
+  note(pins: string, { time, reason, summary, audited = false }: DropEvent): void {
+    const seen = this.#byPins.get(pins) ?? new Map<string, SeenViolation>();
+    this.#byPins.set(pins, seen);
     const kind = { time, reason, summary, audited };
     keepKind(seen, `${reason} ${summary}`, kind, (one) => one.reason);
   }
 
-  of(vm: string): readonly SeenViolation[] {
-    return [...(this.#byVm.get(vm)?.values() ?? [])];
+  of(pins: string): readonly SeenViolation[] {
+    return [...(this.#byPins.get(pins)?.values() ?? [])];
   }
 
-  /** Forgets VMs that are no more. */
-  keepOnly(vms: ReadonlySet<string>): void {
-    for (const vm of this.#byVm.keys()) if (!vms.has(vm)) this.#byVm.delete(vm);
+  /** Forgets those that are no more. */
+  keepOnly(pins: ReadonlySet<string>): void {
+    for (const one of this.#byPins.keys()) if (!pins.has(one)) this.#byPins.delete(one);
   }
 }

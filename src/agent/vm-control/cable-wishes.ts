@@ -1,14 +1,15 @@
 import type { AttachmentResult } from '../attachment/rounds.ts';
-import type { Kernel } from '../host/kernel.ts';
+import type { TapHolder } from '../host/kernel.ts';
 import type { CableWish, Cables } from './cables.ts';
 
 /**
  * Whose cable is to be out after a pass: of VMs that are quarantined for their violations, until that ends. While somebody's kill
- * switch took over, or nobody can tell, it stays as it is. `kernel`: of the network namespace of these attachments.
+ * switch took over, or nobody can tell, it stays as it is. `holdersOf`: who holds a tap, by its name, in that network
+ * namespace (see Site).
  */
 export function cableWishes(
   results: readonly AttachmentResult[],
-  kernel: Pick<Kernel, 'tapHolders'>,
+  holdersOf: (tap: string, site: string | null) => readonly TapHolder[],
 ): CableWish[] {
   return results.flatMap((result) => {
     const { observed, inUse } = result;
@@ -16,7 +17,8 @@ export function cableWishes(
     const want = wanted(result);
     const name = observed?.link?.name;
     if (record === null || name === undefined || !inUse || want === null) return [];
-    return [{ key: record.tap, mac: record.guestMac, want, holders: () => kernel.tapHolders(name) }];
+    const site = result.found?.site ?? null;
+    return [{ key: record.tap, mac: record.guestMac, want, holders: () => holdersOf(name, site) }];
   });
 }
 

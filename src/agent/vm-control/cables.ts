@@ -78,6 +78,13 @@ export class Cables {
     this.#go();
   }
 
+  /** When what failed may be tried again, by a pass (CLOCK_MONOTONIC); null: nothing waits. What was due before now had its pass. */
+  nextNs(): bigint | null {
+    const nowMs = this.#options.clock.monotonicMs();
+    const dueMs = [...this.#failures.values()].map(({ atMs }) => atMs + AGAIN_MS).filter((ms) => ms > nowMs);
+    return dueMs.length === 0 ? null : BigInt(Math.ceil(Math.min(...dueMs))) * 1_000_000n;
+  }
+
   /** Leaves off; cables stay as they are. Idempotent. */
   async close(): Promise<void> {
     this.#stop.abort(new Error('the agent ends'));
@@ -92,7 +99,11 @@ export class Cables {
   #go(): void {
     if (this.#stop.signal.aborted) return;
     this.#again = true;
-    this.#work ??= this.#run().finally(() => (this.#work = null));
+    this.#work ??= this.#run().finally(() => {
+      this.#work = null;
+      // Wished for after the last look at the wishes, and before this.
+      if (this.#again) this.#go();
+    });
   }
 
   async #run(): Promise<void> {

@@ -1,13 +1,13 @@
-import { VmnError } from '../../lib/errors.ts';
+import { isVmnError, VmnError } from '../../lib/errors.ts';
+import { RecordsAndSecrets } from '../guest/records.ts';
 import type { Kernel, Link } from '../host/kernel.ts';
-import { withFileLock } from '../host/lock.ts';
+import { RecurringLock } from '../host/lock.ts';
 import { systemKernel } from '../host/system-kernel.ts';
 import { allocateAddress } from './address-pool.ts';
 import { GATEWAY_MAC, identityOf, TAP_MTU } from './identity.ts';
 import type { Identity } from './identity.ts';
-import { pinDirOf, recordsDirOf, stateLockOf } from './paths.ts';
+import { pinDirOf, stateLockOf } from './paths.ts';
 import type { AttachmentPaths } from './paths.ts';
-import { RecordFolder } from './record.ts';
 import type { AttachmentRecord, Claim, RecordStore } from './record.ts';
 import { applySettings } from './settings.ts';
 import { attachmentFault } from './verify.ts';
@@ -38,12 +38,20 @@ export interface ClosedTapPorts {
   withStateLock<T>(body: () => T): T;
 }
 
+/** For those whose event loop must go on turning while somebody else makes a tap, which takes him long. */
+export interface PatientPorts extends ClosedTapPorts {
+  /** Runs `work`, in which withStateLock() does not block, as soon as the state lock is free. Throws LockBusy; see RecurringLock.later. */
+  whenStateLockIsFree<T>(work: () => T): Promise<T>;
+}
+
 /** The real machine. */
-export function systemPorts(paths: AttachmentPaths): ClosedTapPorts {
+export function systemPorts(paths: AttachmentPaths): PatientPorts {
+  const lock = new RecurringLock(stateLockOf(paths));
   return {
     kernel: systemKernel(),
-    records: new RecordFolder(recordsDirOf(paths)),
-    withStateLock: (body) => withFileLock(stateLockOf(paths), body),
+    records: new RecordsAndSecrets(paths),
+    withStateLock: (body) => lock.with(body),
+    whenStateLockIsFree: (work) => lock.later(work),
   };
 }
 
@@ -63,7 +71,7 @@ export function isClaimAlive(kernel: Pick<Kernel, 'processStart'>, claim: Claim 
  * `claim` names the process that is about to use the tap (by default: nobody). Idempotent.
  *
  * Throws VMN_STATE_UNREADABLE, VMN_POOL_EXHAUSTED, VMN_TAP_NOT_OURS, VMN_TUN_MISSING, VMN_BPF_LOAD, VMN_BPF_ATTACH,
- * VMN_READ_BACK; whatever is thrown, no new open tap is left.
+ * VMN_READ_BACK; whatever is thrown, no new open tap is left, and of a VM that was not known nothing at all.
  */
 export function ensureClosedTap(
   vm: string,
@@ -77,11 +85,33 @@ export function ensureClosedTap(
     const { kernel } = ports;
     const link = kernel.linkByName(identity.tap);
     if (link !== null) demandOurs(link, identity);
+    const isNew = ports.records.read(identity.tap).state === 'absent';
     const record = ensureRecord(identity, paths, ports, claim, link !== null);
-    if (link === null) createClosed(kernel, identity, pinDir);
-    else closeAgain(kernel, link, pinDir);
+    if (link !== null) {
+      closeAgain(kernel, link, pinDir);
+      return record;
+    }
+    try {
+      createClosed(kernel, identity, pinDir);
+    } catch (error) {
+      if (isNew) forget(identity, pinDir, ports);
+      throw error;
+    }
     return record;
   });
+}
+
+/** Of a tap that could not be made: the kernel removed it with its descriptor. What cannot be removed is seen by the next agent. */
+function forget({ tap }: Identity, pinDir: string, { kernel, records }: ClosedTapPorts): void {
+  for (const remove of [() => kernel.removePins(pinDir), () => records.remove(tap)]) {
+    try {
+      remove();
+    } catch (error) {
+      // The first error is the one that is reported.
+      if (!isVmnError(error)) throw error;
+      return;
+    }
+  }
 }
 
 function demandOurs(link: Link, identity: Identity): void {

@@ -60,10 +60,7 @@ export function isManaged(name: string, patterns: readonly string[]): boolean {
   return isNamedBy(name, [OWN_PATTERN, ...patterns]);
 }
 
-/**
- * Whether one of these patterns matches. What is called as our taps are and is none of them gets programs only if a pattern that
- * was given says so: the guard closes it anyway.
- */
+/** Whether one of these patterns matches. */
 export function isNamedBy(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => matches(pattern, name));
 }

@@ -51,6 +51,20 @@ export function sealingKeyOf(paths: Pick<AttachmentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'sealing-key');
 }
 
+/** The private key of a VM's tunnel, by the name of its record; see guest/key-file.ts. */
+export function guestKeyOf(paths: Pick<AttachmentPaths, 'stateDir'>, record: string): string {
+  return join(paths.stateDir, 'guest-keys', `${record}.json`);
+}
+
+/** Images that VMs are started with. They hold private keys; a run folder is memory. */
+export function seedsDirOf(paths: Pick<AttachmentPaths, 'runDir'>): string {
+  return join(paths.runDir, 'seeds');
+}
+
+export function seedOf(paths: Pick<AttachmentPaths, 'runDir'>, record: string): string {
+  return join(seedsDirOf(paths), `${record}.iso`);
+}
+
 /** See GoneCounts. */
 export function goneCountsOf(paths: Pick<AttachmentPaths, 'runDir'>): string {
   return join(paths.runDir, 'gone-counts.json');

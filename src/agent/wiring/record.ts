@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BigIntStats } from 'node:fs';
 import { z } from 'zod';
+import { wireGuardKeySchema } from '../../api/v1alpha1/wireguard-key.ts';
 import { VmnError } from '../../lib/errors.ts';
 import { syncFolder, writeFileAtomically } from '../host/atomic-file.ts';
 import { errnoOf } from '../host/errno.ts';
@@ -13,6 +15,9 @@ import { isTapName } from './identity.ts';
  * may never move to another VM by accident. One file per tap of ours, and one per card on a tap of others; replaced as a whole. A checksum tells a damaged file
  * from a valid one; a damaged file is an error and never a reason to allocate anew.
  */
+
+/** Counted up when an agent of the version before could misunderstand a record. */
+const VERSION = 1;
 
 const claimSchema = z.strictObject({ pid: z.int().positive(), startTicks: z.string() });
 
@@ -29,7 +34,7 @@ const violationsSchema = z.strictObject({
 });
 
 const recordSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   /** Its name; of a card on a tap of others the id that it was found by. */
   vm: z.string().min(1),
   /** What the record goes by: the tap that we made, or the key of a card on a tap of others. */
@@ -42,11 +47,15 @@ const recordSchema = z.strictObject({
   claim: claimSchema.nullable(),
   /** ISO 8601. The older of two records with one address keeps it. */
   createdAt: z.string(),
+  /** What the guest was given at the last start of its VM; absent: no tunnel. */
+  guest: z.strictObject({ publicKey: wireGuardKeySchema }).optional(),
   /** Absent while violations are only dropped and were never answered otherwise. */
   violations: violationsSchema.optional(),
 });
 
 export type AttachmentRecord = z.infer<typeof recordSchema>;
+/** What is told of a guest's end of the tunnel. */
+export type RecordedGuest = NonNullable<AttachmentRecord['guest']>;
 export type RecordedViolations = z.infer<typeof violationsSchema>;
 /** A process by pid and start time, so that a reused pid is not mistaken for it. */
 export type Claim = z.infer<typeof claimSchema>;
@@ -69,6 +78,18 @@ function isRecordName(name: string): boolean {
   return isTapName(name) || isCardKey(name);
 }
 
+/** What every version of the record says, whatever else it does. */
+const writtenSchema = z.object({ version: z.int() });
+
+/** Sound, and not for this agent to read: what it does not know of it might be what keeps its VM closed. */
+class OtherVersionError extends Error {
+  constructor(version: number) {
+    super(
+      `it was written in version ${version} of its format by another agent; this one reads version ${VERSION}`,
+    );
+  }
+}
+
 const envelopeSchema = z.strictObject({ checksum: z.string(), record: z.unknown() });
 
 /** Text of a record file. */
@@ -80,29 +101,53 @@ export function serializeRecord(record: AttachmentRecord): string {
 export function parseRecord(text: string, tap: string): AttachmentRecord {
   const envelope = envelopeSchema.parse(JSON.parse(text));
   if (checksum(envelope.record) !== envelope.checksum) throw new Error('checksum does not match');
+  const written = writtenSchema.safeParse(envelope.record).data?.version;
+  if (written !== undefined && written !== VERSION) throw new OtherVersionError(written);
   const record = recordSchema.parse(envelope.record);
   if (record.tap !== tap) throw new Error(`it is the record of ${record.tap}`);
   return record;
 }
 
+const RUN_THE_OTHER =
+  'Run an agent of the version that wrote it, or stop the VM and remove the file; the VM stays denied meanwhile.';
+
 function checksum(record: unknown): string {
   return createHash('sha256').update(JSON.stringify(record)).digest('hex');
 }
 
-/** Records as files in `dir`, mode 0600 in a folder of mode 0700, made on the first write. */
+/**
+ * A file that has not changed for so long cannot have changed since it was read without its time telling: times of files are
+ * coarse, and two writes may have the same one. ms.
+ */
+const SETTLED_MS = 2000;
+
+interface ReadRecord {
+  /** Inode, size, and the time of the last change, which nobody can set. */
+  readonly version: string;
+  readonly state: RecordState;
+}
+
+/**
+ * Records as files in `dir`, mode 0600 in a folder of mode 0700, made on the first write. They are listed several times in each
+ * pass: a file is read again when it is another one or has changed.
+ */
 export class RecordFolder implements RecordStore {
   readonly #dir: string;
+  readonly #nowMs: () => number;
+  readonly #settled = new Map<string, ReadRecord>();
 
-  constructor(dir: string) {
+  constructor(dir: string, nowMs: () => number = () => Date.now()) {
     this.#dir = dir;
+    this.#nowMs = nowMs;
   }
 
   list(): Map<string, RecordState> {
     const states = new Map<string, RecordState>();
     for (const name of this.#names()) {
       const tap = name.slice(0, -'.json'.length);
-      if (name.endsWith('.json') && isRecordName(tap)) states.set(tap, this.read(tap));
+      if (name.endsWith('.json') && isRecordName(tap)) states.set(tap, this.#unlessSettled(tap));
     }
+    for (const tap of this.#settled.keys()) if (!states.has(tap)) this.#settled.delete(tap);
     return states;
   }
 
@@ -115,6 +160,7 @@ export class RecordFolder implements RecordStore {
       const error = new VmnError('VMN_STATE_UNREADABLE', {
         attempted: 'read the record',
         on: path,
+        ...(cause instanceof OtherVersionError ? { remedy: RUN_THE_OTHER } : {}),
         cause: brief(cause),
       });
       return { state: 'unreadable', error };
@@ -149,6 +195,18 @@ export class RecordFolder implements RecordStore {
     }
   }
 
+  #unlessSettled(tap: string): RecordState {
+    const before = statOf(this.#path(tap));
+    const version = before === null ? '' : `${before.ino} ${before.size} ${before.ctimeNs}`;
+    const known = this.#settled.get(tap);
+    if (known?.version === version) return known.state;
+    this.#settled.delete(tap);
+    const state = this.read(tap);
+    const isSettled = before !== null && this.#nowMs() - Number(before.ctimeMs) > SETTLED_MS;
+    if (isSettled && state.state === 'ok') this.#settled.set(tap, { version, state });
+    return state;
+  }
+
   #path(tap: string): string {
     return join(this.#dir, `${tap}.json`);
   }
@@ -160,6 +218,15 @@ export class RecordFolder implements RecordStore {
       if (errnoOf(cause) === 'ENOENT') return [];
       throw new VmnError('VMN_STATE_UNREADABLE', { attempted: 'list the records', on: this.#dir, cause });
     }
+  }
+}
+
+/** Null when it cannot be told: reading it tells why. */
+function statOf(path: string): BigIntStats | null {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return null;
   }
 }
 

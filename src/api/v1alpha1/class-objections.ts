@@ -1,5 +1,6 @@
-import { parseCidr, cidrContains, cidrSchema } from './cidr.ts';
+import { parseCidr, cidrContains } from './cidr.ts';
 import type { Cidr } from './cidr.ts';
+import { deniedNetworks } from './denied-networks.ts';
 import { LIMIT_FIELDS } from './limits.ts';
 import { VIOLATION_ACTIONS, effectiveViolationAction } from './violation.ts';
 import type { VmNetworkClassSpec } from './vm-network-class-spec.ts';
@@ -13,11 +14,6 @@ export interface Objection {
   readonly message: string;
   readonly remedy: string;
 }
-
-const PRIVATE_RANGES = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((text) =>
-  cidrSchema.parse(text),
-);
-const SHARED_RANGE = cidrSchema.parse('100.64.0.0/10');
 
 /**
  * What `classSpec` forbids of `spec`; nothing if the network keeps within its bounds. Pure, so that admission and the
@@ -67,13 +63,7 @@ function endpointObjections(
 ): Objection[] {
   const endpoint = spec.consumerEndpoint;
   if (endpoint === undefined) return [];
-  const { deniedDestinations } = classSpec;
-  const denied = [
-    ...deniedDestinations.networks,
-    ...(deniedDestinations.clusterRanges ? clusterRanges : []),
-    ...(deniedDestinations.privateRanges ? PRIVATE_RANGES : []),
-    ...(deniedDestinations.sharedRange ? [SHARED_RANGE] : []),
-  ];
+  const denied = deniedNetworks(classSpec, clusterRanges);
   const objections: Objection[] = [];
   const network = denied.find((range) => parseCidr(range) !== null && cidrContains(range, endpoint.address));
   if (network !== undefined) {

@@ -6,7 +6,7 @@ export const cloudInitSchema = z.strictObject({
     .default('VendorData')
     .meta({
       description:
-        "How the guest gets its tunnel and firewall: VendorData keeps the tenant's own user-data intact, UserData replaces it, None gives nothing.",
+        "How the guest gets its tunnel and firewall: VendorData keeps the tenant's own user-data byte for byte, UserData merges ours with it into one (MIME multipart), None gives nothing.",
       examples: ['VendorData'],
     }),
 });

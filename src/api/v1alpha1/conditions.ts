@@ -52,7 +52,8 @@ export const CONDITION_REASONS = {
   Verified: 'read back from the kernel and found equal',
   ReadBackMismatch: 'the kernel holds something else; the VM is denied',
   Detached: 'somebody removed the filter; it is being restored',
-  NotHostEnforced: 'mode Direct: the host does not enforce',
+  NotHostEnforced:
+    'mode Direct: the host does not enforce whom the VM talks to; denied networks, other guests and the host stay closed',
   SampledInPart:
     'mode Sampled: read back, and a random part of the frames is judged; a violation is found, not prevented',
   AuditOnly: 'enforcement Audit: read back, and what would be dropped is counted and passes',
@@ -69,6 +70,9 @@ export const CONDITION_REASONS = {
   // BpfFsReady, Degraded
   Mounted: 'bpffs is mounted',
   NotMounted: 'bpffs is not mounted: nothing can be pinned',
+  ReadOnly: 'bpffs is read-only: what is in force stays, and nothing can be pinned or changed',
+  AttachmentsFailing:
+    'single attachments are not as wanted; the message tells how many, and of the first why',
   FeatureMissing: 'the kernel lacks something; see the message',
   AsExpected: 'nothing is missing',
   // Ready, Reconciling, Stalled

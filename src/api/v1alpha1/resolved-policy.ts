@@ -45,7 +45,8 @@ const fields = z.strictObject({
     examples: ['default'],
   }),
   mode: modeSchema.default('Filtered').meta({
-    description: 'How much the host judges. Direct: nothing is enforced.',
+    description:
+      'How much the host judges. Direct: not whom the VM talks to, but for what the class denies, what all classes deny, other guests and the host.',
     examples: ['Filtered'],
   }),
   enforcement: z

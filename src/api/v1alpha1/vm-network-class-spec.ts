@@ -16,7 +16,7 @@ const deniedDestinationsSchema = z.strictObject({
     .default(ALWAYS_DENIED)
     .meta({
       description:
-        'Networks that no tenant may name as endpoint, each once, at most 256; for more name larger networks.',
+        'Networks that no tenant may name as endpoint and no VM of mode Direct reaches, each once, at most 256; for more name larger networks. Those of the default are denied in mode Direct even where they are left out.',
       examples: [['198.51.100.0/24']],
     }),
   clusterRanges: z
@@ -68,11 +68,11 @@ export const vmNetworkClassSpecSchema = z.strictObject({
     .default(['Filtered', 'Conntrack', 'Sampled'])
     .meta({
       description:
-        'Modes that a network may use. Direct is allowed only if it is named here: it enforces nothing.',
+        'Modes that a network may use. Direct is allowed only if it is named here: its VMs reach everybody but the host, other guests and what is denied.',
       examples: [['Filtered', 'Conntrack']],
     }),
   deniedDestinations: deniedDestinationsSchema.prefault({}).meta({
-    description: 'Endpoints that no tenant may name.',
+    description: 'Endpoints that no tenant may name. In mode Direct they are what no VM reaches.',
     examples: [{ privateRanges: true }],
   }),
   deniedPorts: uniqueItems(portSchema, 1024)

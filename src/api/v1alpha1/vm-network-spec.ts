@@ -18,7 +18,7 @@ const fields = z.strictObject({
   }),
   mode: modeSchema.default('Filtered').meta({
     description:
-      'How much the host judges. Filtered: every packet. Conntrack: the first packet of a flow. Sampled: a random share. Direct: nothing is enforced.',
+      'How much the host judges. Filtered: every packet. Conntrack: the first packet of a flow. Sampled: a random share. Direct: not whom the VM talks to, and Enforced is False (NotHostEnforced); a false sender and what nobody may reach are still dropped: what the class denies, other guests, the host, loopback, link-local, multicast and broadcast addresses.',
     examples: ['Filtered'],
   }),
   consumerEndpoint: consumerEndpointSchema.optional().meta({
@@ -107,7 +107,7 @@ export const vmNetworkSpecSchema = withRules(fields, [
     path: ['enforcement'],
     holds: ({ mode, enforcement }) => mode !== 'Direct' || enforcement !== 'Audit',
     cel: "self.mode != 'Direct' || self.enforcement == 'Enforce'",
-    message: 'must not be Audit with mode Direct, where the host judges nothing',
+    message: 'must not be Audit with mode Direct, which never drops for an endpoint',
     remedy: 'Remove enforcement, or choose mode Filtered to audit what it would drop.',
   },
   {
@@ -115,7 +115,7 @@ export const vmNetworkSpecSchema = withRules(fields, [
     holds: ({ mode, violation }) =>
       mode !== 'Direct' || !isMapping(violation) || violation['action'] === undefined,
     cel: "self.mode != 'Direct' || !has(self.violation.action)",
-    message: 'has no meaning with mode Direct, where the host finds no violations',
+    message: 'has no meaning with mode Direct, where nothing follows a violation but the drop',
     remedy: 'Remove violation.action, or choose another mode.',
   },
 ]);

@@ -26,8 +26,7 @@ const secretKeyRefSchema = z.strictObject({
  */
 export const wireGuardSchema = z.strictObject({
   peerPublicKey: wireGuardKeySchema.optional().meta({
-    description:
-      "The consumer's public key. Without it the guest is not provisioned; the filter still applies.",
+    description: "The consumer's public key. Without it the guest gets network and firewall, but no tunnel.",
   }),
   presharedKeySecretRef: secretKeyRefSchema.optional().meta({
     description:

@@ -10,7 +10,7 @@ import { countTable, reasonText, sortCounts } from '../drops/counter-table.ts';
 import { type FollowedDrop, followDrops } from '../drops/follow.ts';
 import { KernelCounts } from '../drops/kernel-counts.ts';
 import { EXIT_OK } from '../exit-code.ts';
-import { InputError } from '../input-error.ts';
+import { HostFilters } from '../filters/host-filters.ts';
 import { addPathOptions, outputOption, type PathOptions } from '../options.ts';
 import { demandRoot } from '../root.ts';
 import { Table } from '../terminal/table.ts';
@@ -43,7 +43,8 @@ export function dropsCommand(context: CommandContext, settle: (exitCode: number)
     .addHelpText('after', HELP);
   return addPathOptions(command).action(async (vm: string | undefined, options: DropsOptions) => {
     demandRoot('read the counters');
-    const counts = new KernelCounts(systemKernel(), counters, { name: reasonName, isDrop }, options);
+    const filters = new HostFilters(systemKernel(), options);
+    const counts = new KernelCounts(filters, counters, { name: reasonName, isDrop });
     if (options.follow) await follow(context, options, counts, vm ?? null);
     else await list(context, options, counts, vm ?? null);
     settle(EXIT_OK);
@@ -56,12 +57,7 @@ async function list(
   counts: KernelCounts,
   vm: string | null,
 ): Promise<void> {
-  const known = counts.vms();
-  if (vm !== null && !known.has(vm) && ![...known.values()].includes(vm)) {
-    const remedy = 'See vmnetctl status.';
-    throw new InputError(vm, 'no VM of this name has a filter on this host', remedy, 'refused');
-  }
-  const found = counts.read(vm, options.all === true);
+  const found = counts.read(vm, options.all === true, true);
   if (options.output === 'json') await output.json({ drops: sortCounts(found) });
   else await output.text(countTable(found));
 }

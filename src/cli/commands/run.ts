@@ -18,11 +18,13 @@ import { demandRoot } from '../root.ts';
 import { findProgram } from '../run/find-program.ts';
 import { runForeground } from '../run/foreground-child.ts';
 import { type PlaceholderValues, qemuCommand } from '../run/qemu-command.ts';
+import { provision, unprovision } from '../run/provision.ts';
 import { runningVm } from '../run/running-vm.ts';
+import { type SeedChoice, seedWish } from '../run/seed-wish.ts';
 import { type EnforcedState, waitEnforced } from '../run/wait-enforced.ts';
 import { escapeText } from '../terminal/escape.ts';
 
-interface RunOptions extends PathOptions {
+interface RunOptions extends PathOptions, SeedChoice {
   readonly file: string;
   readonly network?: string;
   readonly vm?: string;
@@ -38,6 +40,13 @@ runs and stays closed. In ARGS these are filled in:
   {{gateway}}   its gateway, on the link
   {{endpoint}}  address:port that it may reach
   {{mac}} {{tap}}
+
+The guest is told its address, its firewall and its end of the tunnel by
+cloud-init: a seed image (NoCloud, label cidata) is added as the last disk, read
+only, and removed when QEMU has ended. The VM's private key is made here and kept
+as long as the VM is known; \`vmnetctl status -o json\` shows the public key, as
+guest.publicKey. There is no seed if the VMNetwork has cloudInit.delivery None or
+no consumerEndpoint, and no tunnel if it has no wireGuard.peerPublicKey.
 
 The card is added (-netdev, -device), and -name guest= unless it is there.
 Refused, since they could add a card that is not filtered: -netdev, -readconfig,
@@ -67,6 +76,9 @@ export function runCommand(context: CommandContext, settle: (exitCode: number) =
         .argParser(secondsParser(0, 600))
         .default(10),
     )
+    .option('--user-data <file>', "the tenant's own user-data for cloud-init, put into the seed image")
+    .option('--preshared-key-file <file>', 'pre-shared key of the tunnel, as `wg genpsk` prints it')
+    .option('--no-seed', 'no seed image: the guest is provisioned by other means, or not at all')
     .addHelpText('after', HELP);
   return addPathOptions(command).action(async (words: string[], options: RunOptions) => {
     settle(await run(context, options, words));
@@ -78,19 +90,38 @@ async function run(context: CommandContext, options: RunOptions, words: readonly
   const { vm, network } = runningVm(readNetworkFile(options.file).networks, options, words);
   const identity = identityOf(vm);
   qemuCommand(words, vm, placeholders(identity, '0.0.0.0', network));
+  const wish = seedWish(network, options);
   const program = findProgram(words[0] ?? '', context.environment['PATH']);
   demandRoot('make a tap');
   const kernel = systemKernel();
   demandFreeTap(kernel.linkByName(identity.tap));
 
-  const record = ensureClosedTap(vm, options, systemPorts(options), claimOf(kernel, process.pid));
-  const [, ...args] = qemuCommand(words, vm, placeholders(identity, record.guestAddress, network));
+  const tapPorts = systemPorts(options);
+  const record = ensureClosedTap(vm, options, tapPorts, claimOf(kernel, process.pid));
+  const seed = await provision(wish, record, options, tapPorts);
+  try {
+    const [, ...args] = qemuCommand(words, vm, placeholders(identity, record.guestAddress, network), seed);
+    return await start(context, options, record, program, args);
+  } finally {
+    const left = seed === null ? null : unprovision(options, tapPorts);
+    if (left !== null) context.output.note(`vmnetctl: ${escapeText(left.message)}`);
+  }
+}
+
+/** The tap is closed, and the agent may open it. */
+async function start(
+  context: CommandContext,
+  options: RunOptions,
+  record: AttachmentRecord,
+  program: string,
+  args: readonly string[],
+): Promise<number> {
   const socket = new AgentSocket(socketPathOf(options));
   const ports = {
     status: (signal: AbortSignal) => readAgentStatus(socket, signal),
     manifests: dirname(resolve(options.file)),
   };
-  const state = await waitEnforced(vm, options.waitEnforced * 1000, ports, context.signal);
+  const state = await waitEnforced(record.vm, options.waitEnforced * 1000, ports, context.signal);
   if (context.signal.aborted) return EXIT_INTERRUPTED;
   context.output.note(stateLine(record, state));
   context.outliveReaders();

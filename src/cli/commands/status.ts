@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
+import { hostHolder } from '../../agent/host/host-lock.ts';
+import { describeHolder } from '../../agent/host/lock-holder.ts';
 import { nftProgram } from '../../agent/host/nft.ts';
 import { systemKernel } from '../../agent/host/system-kernel.ts';
 import { socketPathOf } from '../../agent/wiring/paths.ts';
@@ -58,7 +60,7 @@ async function show(context: CommandContext, options: StatusOptions): Promise<nu
   const { output } = context;
   const status = await askAgent(context, options);
   if (status instanceof VmnError) {
-    output.note(`vmnetctl: ${escapeText(status.message)}\n  ${escapeText(status.remedy)}`);
+    output.note(`vmnetctl: ${escapeText(status.message)}\n  ${escapeText(remedyOf(status, options))}`);
     demandRoot('read the kernel back');
     const attachments = await readKernelStatus(systemKernel(), nftProgram(), options);
     output.note('This is what the kernel holds:');
@@ -70,6 +72,15 @@ async function show(context: CommandContext, options: StatusOptions): Promise<nu
   if (options.output === 'json') await writeJson(context, options, status);
   else await output.text(frame(context, options) + statusText(status, output.paint.bind(output)));
   return isAsAsked(status) ? EXIT_OK : EXIT_NOT_AS_ASKED;
+}
+
+/** Somebody may have this host whose folders are others. */
+function remedyOf({ remedy }: VmnError, { runDir }: StatusOptions): string {
+  const holder = hostHolder();
+  if (holder === null) return remedy;
+  const { folders } = holder;
+  const how = folders === null || folders.runDir === runDir ? '' : `; ask it by --run-dir ${folders.runDir}`;
+  return `This host is that of ${describeHolder(holder)}${how}.`;
 }
 
 async function askAgent(context: CommandContext, options: StatusOptions): Promise<SeenStatus | VmnError> {

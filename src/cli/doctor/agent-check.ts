@@ -1,16 +1,19 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hostHolder } from '../../agent/host/host-lock.ts';
+import { describeHolder, type LockHolder } from '../../agent/host/lock-holder.ts';
 import type { AttachmentPaths } from '../../agent/wiring/paths.ts';
 import { socketPathOf } from '../../agent/wiring/paths.ts';
 import { isVmnError } from '../../lib/errors.ts';
 import type { SeenStatus } from '../agent/agent-status.ts';
 import { type Check, no, unknown, yes } from './check.ts';
 
-/** Whether an agent runs here already: there is one a host, since its locks are one a folder. */
+/** Whether an agent runs here already: there is one a host, whatever its folders. @param host who has the host */
 export async function agentCheck(
   paths: Pick<AttachmentPaths, 'stateDir' | 'runDir'>,
   ask: () => Promise<SeenStatus>,
   locks: () => string = () => readFileSync('/proc/locks', 'utf8'),
+  host: () => LockHolder | null = hostHolder,
 ): Promise<Check> {
   const about = { name: 'agent', purpose: 'enforcing what VMNetworks say', needed: false };
   const held = [paths.stateDir, paths.runDir].map((dir) => join(dir, 'agent.lock')).filter(isHeld(locks));
@@ -20,6 +23,15 @@ export async function agentCheck(
   } catch (error) {
     if (!isVmnError(error, 'VMN_AGENT_UNREACHABLE')) throw error;
     const path = socketPathOf(paths);
+    const holder = host();
+    if (holder !== null)
+      return no(
+        about,
+        `nothing answers on ${path}, and ${describeHolder(holder)} has this host`,
+        holder.folders === null || holder.folders.runDir === paths.runDir
+          ? `End it, or wait: kill ${holder.pid}`
+          : `Ask that one: --run-dir ${holder.folders.runDir} --state-dir ${holder.folders.stateDir}`,
+      );
     if (held.length > 0)
       return no(
         about,

@@ -1,7 +1,7 @@
 import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { AttachmentPaths } from '../../agent/wiring/paths.ts';
-import { BPFFS_MOUNT, inHostMountNamespace, isBpffs } from '../../native/bpffs.ts';
+import { BPFFS_MOUNT, bpffsFault, inHostMountNamespace, isBpffs } from '../../native/bpffs.ts';
 import { type Check, messageOf, no, type Subject, unknown, yes } from './check.ts';
 
 /** Records are some hundred bytes each; a disk this full is about to fail everything else as well. */
@@ -22,6 +22,8 @@ function pinFolder(given: string): Check {
   const about = { name: 'bpffs', purpose: 'keeping filters without any process', needed: true };
   const path = resolve(given);
   const standing = nearest(path);
+  const fault = bpffsFault(path);
+  if (fault?.code === 'VMN_BPFFS_READ_ONLY') return no(about, `${standing} is read-only`, fault.remedy);
   if (isBpffs(standing)) return usable(about, path, standing, () => `${path} is on a BPF file system`);
   if (!path.startsWith(`${BPFFS_MOUNT}/`)) {
     const remedy = `Mount one at or above it, for example: mount -t bpf bpf ${dirname(path)}`;

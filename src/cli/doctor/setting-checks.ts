@@ -1,10 +1,9 @@
 import { accessSync, constants } from 'node:fs';
 import type { Kernel } from '../../agent/host/kernel.ts';
+import { LOOSE, REVERSE_PATH_OF_ALL } from '../../agent/host/reverse-path.ts';
+import { settingFile } from '../../agent/host/system-kernel.ts';
 import { isVmnError } from '../../lib/errors.ts';
 import { type Check, messageOf, no, unknown, yes } from './check.ts';
-
-const SETTINGS = '/proc/sys/net/ipv4/conf';
-const LOOSE = '2';
 
 /** Kernel settings of the host that the ways of guests' packets depend on. */
 export function settingChecks(
@@ -16,15 +15,16 @@ export function settingChecks(
 
 function written(isWritable: (path: string) => true | Error): Check {
   const about = { name: 'settings', purpose: 'forwarding of taps and uplinks', needed: true };
-  const path = `${SETTINGS}/default/forwarding`;
+  const path = settingFile('net/ipv4/conf/default/forwarding');
   const answer = isWritable(path);
-  if (answer === true) return yes(about, '/proc/sys/net can be written to');
+  if (answer === true)
+    return yes(about, `${path.replace('/ipv4/conf/default/forwarding', '')} can be written to`);
   const code = (answer as NodeJS.ErrnoException).code;
   if (code === 'EACCES') return unknown(about, 'not for this user to write to', 'Run it as root to tell.');
   return no(
     about,
     messageOf(answer),
-    'Mount /proc/sys/net for reading and writing; in a pod, hostNetwork with it.',
+    'Mount /proc/sys/net for reading and writing; in a pod, hostNetwork with it, and its place in VMNET_PROC_SYS_NET.',
   );
 }
 
@@ -41,7 +41,7 @@ function forwarding(kernel: Pick<Kernel, 'readSetting'>): Check {
 /** The greater of this and the tap's own counts, and loose is the greatest. */
 function reversePath(kernel: Pick<Kernel, 'readSetting'>): Check {
   const about = { name: 'rp_filter', purpose: 'second opinion on guests’ addresses', needed: false };
-  return setting(kernel, 'net/ipv4/conf/all/rp_filter', about, (value) =>
+  return setting(kernel, REVERSE_PATH_OF_ALL, about, (value) =>
     value === LOOSE
       ? no(
           about,
@@ -61,7 +61,7 @@ function setting(
   try {
     const value = kernel.readSetting(path);
     if (value !== null) return judge(value);
-    return no(about, `there is no /proc/sys/${path}`, 'Use a kernel with IPv4, and mount /proc.');
+    return no(about, `there is no ${settingFile(path)}`, 'Use a kernel with IPv4, and mount /proc.');
   } catch (error) {
     if (!isVmnError(error)) throw error;
     return unknown(about, error.message, error.remedy);

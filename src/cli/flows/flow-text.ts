@@ -10,6 +10,7 @@ const WAYS: Readonly<Record<string, string>> = {
   AllowedFlow: 'of a known flow',
   AllowedPreviousEndpoint: 'previous endpoint',
   AllowedUnsampled: 'not drawn, passed',
+  AllowedDirect: 'mode Direct, passed',
   audited: 'passed for the audit',
 };
 

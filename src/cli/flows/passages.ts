@@ -1,6 +1,6 @@
 import { isDrop, reasonName } from '../../filter/drop-reason.ts';
 import type { CounterLine } from '../../native/counters.ts';
-import type { Policy } from '../../native/policy-abi.ts';
+import type { Policy, PolicyEndpoint } from '../../native/policy-abi.ts';
 import type { CountedFilter, Look } from '../filters/look.ts';
 import { increases, rateOf } from '../top/rates.ts';
 
@@ -45,12 +45,12 @@ function ends(policy: Policy | null): Omit<VmFlows, 'vm' | 'tap' | 'passages'> {
   if (policy === null)
     return { mode: null, generation: null, guest: null, endpoint: null, previousEndpoint: null };
   const { mode, generation, guestAddress, endpoint, previous } = policy;
-  const text = ({ address, port }: Policy['endpoint']): string => `${address}:${port}`;
+  const text = ({ address, port }: PolicyEndpoint): string => `${address}:${port}`;
   return {
     mode,
     generation,
     guest: guestAddress,
-    endpoint: text(endpoint),
+    endpoint: endpoint === null ? null : text(endpoint),
     previousEndpoint: previous === null ? null : text(previous),
   };
 }

@@ -1,7 +1,7 @@
 import { rmdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { errnoOf } from '../../agent/host/errno.ts';
-import { acquireLock, type HeldLock } from '../../agent/host/lock.ts';
+import { takeHost } from '../../agent/host/host-lock.ts';
+import { acquireLock } from '../../agent/host/lock.ts';
 import { type AttachmentPaths, stateLockOf } from '../../agent/wiring/paths.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 
@@ -14,9 +14,9 @@ export async function asSoleUser<T>(
   paths: AttachmentPaths,
   body: () => Promise<T>,
 ): Promise<T> {
-  const held: HeldLock[] = [];
+  const held: { release(): void }[] = [];
   try {
-    for (const dir of [paths.stateDir, paths.runDir]) held.push(agentLock(dir, attempted));
+    held.push(hostOf(paths, attempted));
     held.push(acquireLock(stateLockOf(paths), { wait: true }));
     return await body();
   } finally {
@@ -25,14 +25,15 @@ export async function asSoleUser<T>(
   }
 }
 
-function agentLock(dir: string, attempted: string): HeldLock {
+function hostOf(paths: AttachmentPaths, attempted: string): { release(): void } {
   try {
-    return acquireLock(join(dir, 'agent.lock'), { wait: false });
+    return takeHost(paths, false);
   } catch (error) {
     if (!isVmnError(error, 'VMN_AGENT_RUNNING')) throw error;
     const remedy =
       'Stop the agent first (systemctl stop vmnet-agent, or helm uninstall): it would open again what is closed here.';
-    throw new VmnError('VMN_AGENT_RUNNING', { attempted, on: dir, remedy });
+    const { on, cause } = error;
+    throw new VmnError('VMN_AGENT_RUNNING', { attempted, on, remedy, cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, rmSync } from 'node:fs';
+import { RecordsAndSecrets } from '../../agent/guest/records.ts';
 import { nftProgram } from '../../agent/host/nft.ts';
 import { systemKernel } from '../../agent/host/system-kernel.ts';
 import { openedUplinksFile } from '../../agent/wiring/opened-uplinks.ts';
@@ -8,11 +9,9 @@ import {
   checkpointOf,
   goneCountsOf,
   openedUplinksOf,
-  recordsDirOf,
   sealingKeyOf,
   socketPathOf,
 } from '../../agent/wiring/paths.ts';
-import { RecordFolder } from '../../agent/wiring/record.ts';
 import { removePins } from '../../native/bpffs.ts';
 import type { UninstallOptions, UninstallPorts } from './uninstall.ts';
 
@@ -22,7 +21,7 @@ export function systemLeavePorts(paths: AttachmentPaths): UninstallPorts {
   return {
     kernel,
     nft: nftProgram(),
-    records: new RecordFolder(recordsDirOf(paths)),
+    records: new RecordsAndSecrets(paths),
     uplinks: openedUplinksFile(
       openedUplinksOf(paths),
       () => kernel.readSetting('kernel/random/boot_id') ?? '',

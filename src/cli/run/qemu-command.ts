@@ -2,7 +2,7 @@ import { usageError } from '../usage-error.ts';
 
 /*
  * What `vmnetctl run` makes of the QEMU command line it is given: placeholders filled in, the VM's name and its one
- * network card added. Pure.
+ * network card added, and the seed image. Pure.
  */
 
 /** What may stand in `{{…}}`. */
@@ -62,8 +62,24 @@ export function fillPlaceholders(argument: string, values: PlaceholderValues): s
   });
 }
 
-/** The whole command to start, program first. Throws VMN_USAGE. */
-export function qemuCommand(command: readonly string[], vm: string, values: PlaceholderValues): string[] {
+/**
+ * The seed image as the last disk. Virtio, as the card is: a guest that has the one driver has the other, and some machines have
+ * no other bus. By `if=`, so that it comes after all disks given so and takes the place of none.
+ */
+function seedDrive(path: string): string[] {
+  return ['-drive', `if=virtio,format=raw,readonly=on,file=${path.replaceAll(',', ',,')}`];
+}
+
+/**
+ * The whole command to start, program first. Throws VMN_USAGE.
+ * @param seed absolute path of the seed image; null: there is none
+ */
+export function qemuCommand(
+  command: readonly string[],
+  vm: string,
+  values: PlaceholderValues,
+  seed: string | null = null,
+): string[] {
   demandNoOtherNetwork(command);
   const filled = command.map((argument, at) => (at === 0 ? argument : fillPlaceholders(argument, values)));
   const name = guestNameOf(filled) === null ? ['-name', `guest=${vm}`] : [];
@@ -74,5 +90,6 @@ export function qemuCommand(command: readonly string[], vm: string, values: Plac
     `tap,id=vmn0,ifname=${values.tap},script=no,downscript=no,vhost=off`,
     '-device',
     `virtio-net-pci,netdev=vmn0,mac=${values.mac}`,
+    ...(seed === null ? [] : seedDrive(seed)),
   ];
 }

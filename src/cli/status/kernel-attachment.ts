@@ -1,6 +1,6 @@
 import type { Link, ReadBack } from '../../agent/host/kernel.ts';
 import { ownerOfAlias } from '../../agent/wiring/identity.ts';
-import type { RecordState } from '../../agent/wiring/record.ts';
+import type { RecordedGuest, RecordState } from '../../agent/wiring/record.ts';
 import { attachmentFault } from '../../agent/wiring/verify.ts';
 import { decodePolicy, MILLION, type Policy } from '../../native/policy-abi.ts';
 
@@ -22,6 +22,8 @@ export interface KernelAttachment {
   readonly endpoint: string | null;
   readonly generation: bigint | null;
   readonly policyHash: string | null;
+  /** What the guest was given at the last start of its VM, by the record; absent: no tunnel. */
+  readonly guest?: RecordedGuest;
   readonly message: string;
 }
 
@@ -43,9 +45,10 @@ export function kernelAttachment(
     ifindex: link?.ifindex ?? 0,
     guestAddress: policy?.guestAddress ?? known?.guestAddress ?? null,
     inUse: link?.carrier ?? false,
-    endpoint: policy ? `${policy.endpoint.address}:${policy.endpoint.port}` : null,
+    endpoint: policy?.endpoint ? `${policy.endpoint.address}:${policy.endpoint.port}` : null,
     generation: policy?.generation ?? null,
     policyHash: found.policyHash,
+    ...(known?.guest === undefined ? {} : { guest: known.guest }),
     ...judge(tap, record, link, found, inForce, guarded),
   };
 }
@@ -88,6 +91,7 @@ function judge(
 
 /** What a policy lets pass although it is not for the endpoint; null: nothing. */
 function whatPasses({ flags, mode, samplePerMillion }: Policy): string | null {
+  if (mode === 'Direct') return 'mode Direct: the host does not enforce, all but the denied networks pass';
   if (flags.audit) return 'audit: what is not for the endpoint is counted, and passes';
   if (mode !== 'Sampled' || samplePerMillion === MILLION) return null;
   return `${samplePerMillion} of a million frames are held to the endpoint, the rest pass`;

@@ -34,6 +34,11 @@ export class Output {
     return this.#out.isTTY === true;
   }
 
+  /** Whether `paint` does anything. */
+  get isColoured(): boolean {
+    return this.#colour;
+  }
+
   /** Columns of the terminal; null when there is none. */
   get columns(): number | null {
     return this.isTerminal ? (this.#out.columns ?? null) : null;

@@ -2,11 +2,12 @@ import { printable } from '../../api/printable.ts';
 import { isConflict, isForbidden, isNotFound } from '../../kube/api-error.ts';
 import type { ApiError } from '../../kube/api-error.ts';
 import type { Network } from '../kinds.ts';
-import type { AttachmentPlan } from './attachment-plan.ts';
+import type { AttachmentPlan, PlannedUpdate } from './attachment-plan.ts';
 import { isRefusal, NoPlace } from './attachment-writer.ts';
 import type { AttachmentWriter, SealingMaterial } from './attachment-writer.ts';
 import { inTurns } from './in-turns.ts';
 import type { Written } from './network-events.ts';
+import type { Signals } from './passes.ts';
 
 /** What became of the attachments of one pass. */
 export interface PassResult {
@@ -42,7 +43,7 @@ export async function writeAttachments(
   network: Network | null,
   { remove, release, update = [], create = [] }: Plan,
   material: SealingMaterial,
-  signal: AbortSignal,
+  { closing, opening }: Signals,
 ): Promise<PassResult> {
   const counts = { created: 0, updated: 0, removed: 0 };
   let more = false;
@@ -60,17 +61,18 @@ export async function writeAttachments(
   };
   try {
     await each(remove, async (attachment) => {
-      await writer.remove(attachment, signal);
+      await writer.remove(attachment, closing);
       counts.removed += 1;
     });
-    await each(release, (attachment) => writer.release(attachment, signal));
+    await each(release, (attachment) => writer.release(attachment, closing));
     await each(update, async (planned) => {
-      await writer.update(planned, material, signal);
+      // Whichever comes first, the other meets a newer version: a change given up cannot undo what the next pass writes.
+      await writer.update(planned, material, isClosing(planned) ? closing : opening);
       if (planned.policy !== null) counts.updated += 1;
     });
     await each(create, async (planned) => {
       if (network === null) throw new TypeError('there is no network to make attachments for');
-      if (await writer.create(network, planned, material, signal)) counts.created += 1;
+      if (await writer.create(network, planned, material, { closing, opening })) counts.created += 1;
       else raced = true;
     });
     return { written: counts, more, raced, error: null };
@@ -78,6 +80,10 @@ export async function writeAttachments(
     if (!isRefusal(error) && !(error instanceof NoPlace)) throw error;
     return { written: { ...counts, failure: refusalText(error) }, more, raced, error };
   }
+}
+
+function isClosing({ policy }: PlannedUpdate): boolean {
+  return policy?.desiredState === 'Quarantined';
 }
 
 /** What the server said, and who can do something about it. */

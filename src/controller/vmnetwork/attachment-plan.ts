@@ -133,6 +133,17 @@ export function belongsTo(attachment: Attachment, network: Network): boolean {
 }
 
 /**
+ * Whether a network may not go before this attachment has: it is its own, or names it and is nobody's. `kubectl delete
+ * --cascade=orphan` has the garbage collector take the owner off.
+ */
+export function holdsNetwork(attachment: Attachment, network: Network): boolean {
+  const owned = (attachment.metadata.ownerReferences ?? []).some(({ controller }) => controller === true);
+  return (
+    belongsTo(attachment, network) || (!owned && attachment.spec.policy.network === network.metadata.name)
+  );
+}
+
+/**
  * Whether what is being deleted may go: its host said, of this very generation, that the VM reaches nothing more, or that
  * its card is gone; or the host itself was declared gone.
  */

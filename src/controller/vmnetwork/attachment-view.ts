@@ -1,12 +1,13 @@
 import { ATTACHMENTS } from '../kinds.ts';
 import type { Attachment } from '../kinds.ts';
-import { NIL_UUID } from '../../api/v1alpha1/uuid.ts';
 import { isNotFound } from '../../kube/api-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNewer } from '../../kube/reflector/resource-version.ts';
 import { keyOf, refOf } from '../../kube/resource.ts';
 import type { Store } from '../../kube/store/store.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { holdersIn, networksOf, vmKey, vmOf } from './attachment-names.ts';
+import type { HeldVm, Holder } from './attachment-names.ts';
 import { cardKey, cardOf } from './card.ts';
 import type { Card } from './card.ts';
 
@@ -31,40 +32,16 @@ import type { Card } from './card.ts';
  * old one may not send any more (fence()).
  */
 
-/** Indexes that the store must have. */
-export const ATTACHMENT_INDEXERS = {
-  /** `namespace/name` of the network that it names or that owns it. */
-  network: (attachment: Attachment) => networksOf(attachment),
-  card: (attachment: Attachment) => [cardKey(cardOf(attachment))],
-  vm: ({ spec }: Attachment) => [vmKey(spec.nodeName, spec.vm.id)],
-  uuid: (attachment: Attachment) => [vmOf(attachment).uuid ?? []].flat(),
-  node: ({ spec }: Attachment) => [spec.nodeName],
-  /** Those in the grace of a previous endpoint. */
-  grace: ({ spec }: Attachment) => (spec.policy.previousEndpoint === undefined ? [] : ['grace']),
-};
-
 /** After this long a request that was sent has been answered or dropped by the server (its own limit is 60 s). */
 const REQUEST_IS_OVER_MS = 75_000;
-/** What the cache has not shown after this long is asked for. */
+/** What the cache has not shown after this long is asked for. One that the server failed at is over by then: etcd has it or never will. */
 const CACHE_IS_LATE_MS = 30_000;
+
+/** What is known of a create that failed: the server said no, or was not reached; it answered that it failed; it did not answer. */
+export type AfterFailure = 'not made' | 'answered' | 'unanswered';
 
 /** @param by networks that know already */
 type FreeHandler = (card: Pick<Card, 'nodeName' | 'vmId'>, by: readonly string[]) => void;
-
-/** A network that has an attachment. By its uid too: one of a former network of that name is not its. */
-export interface Holder {
-  /** `namespace/name` */
-  readonly key: string;
-  readonly uid: string;
-}
-
-/** A VM as an attachment names it. */
-export interface HeldVm {
-  readonly nodeName: string;
-  readonly vmId: string;
-  /** Undefined also if it is one that tells no VM from another. */
-  readonly uuid: string | undefined;
-}
 
 interface Place {
   readonly key: string;
@@ -78,6 +55,8 @@ interface Place {
 interface Doubt extends Place {
   readonly state: 'doubt';
   readonly object: null;
+  /** From then on it is as the server says, monotonic. */
+  readonly overMs: number;
 }
 
 type Entry =
@@ -201,16 +180,25 @@ export class AttachmentView {
     this.changed({ ...attachment, metadata: { ...attachment.metadata, deletionTimestamp } });
   }
 
-  /** The create failed. `certainly`: the server said no; otherwise nobody knows. */
-  failed(attachment: Attachment, certainly: boolean): void {
+  failed(attachment: Attachment, after: AfterFailure): void {
     const key = keyOf(attachment);
     const claim = this.#entries.get(key);
     const doubt = claim?.state === 'claimed' ? claim.doubt : null;
-    if (!certainly) this.#put({ ...this.#place(attachment), state: 'doubt', object: null });
+    if (after !== 'not made') this.#doubt(attachment, after, claim, doubt);
     // The server said no to this try; what became of an earlier one nobody knows any better.
     else if (doubt !== null) this.#put(doubt);
     // Whoever failed is told by its error, and backs off; others may wait for the card.
     else this.#free(key, networksOf(attachment));
+  }
+
+  /** When it can be told what became of a create of this network that is in doubt, ms from now; null: there is none. */
+  doubtEndsInMs(network: string): number | null {
+    const nowMs = this.#clock.monotonicMs();
+    const due = this.#entriesOf(this.#byNetwork.get(network)).flatMap((entry) => {
+      if (entry.state !== 'doubt') return [];
+      return [entry.sinceMs + CACHE_IS_LATE_MS, entry.overMs].filter((dueMs) => dueMs > nowMs);
+    });
+    return due.length === 0 ? null : Math.min(...due) - nowMs;
   }
 
   /** Whether an object of the cache is just what this process wrote last. Asked before `observed`. */
@@ -263,10 +251,21 @@ export class AttachmentView {
           this.#put({ ...this.#place(found), state: 'written', object: found });
       } catch (error) {
         if (!isNotFound(error)) throw error;
-        const isOver = entry.object !== null || entry.sinceMs <= nowMs - REQUEST_IS_OVER_MS;
+        const isOver = entry.object !== null || entry.overMs <= nowMs;
         if (isOver && this.#entries.get(key) === entry) this.#free(key);
       }
     }
+  }
+
+  #doubt(attachment: Attachment, after: AfterFailure, claim: Entry | undefined, earlier: Doubt | null): void {
+    const place = this.#place(attachment);
+    const { sinceMs } = claim?.state === 'claimed' ? claim : place;
+    const answeredMs = place.sinceMs + CACHE_IS_LATE_MS;
+    const overMs = Math.max(
+      after === 'answered' ? answeredMs : sinceMs + REQUEST_IS_OVER_MS,
+      earlier?.overMs ?? 0,
+    );
+    this.#put({ ...place, state: 'doubt', object: null, sinceMs, overMs });
   }
 
   #merged(cached: readonly Attachment[], keys: ReadonlySet<string> | undefined): Attachment[] {
@@ -346,30 +345,6 @@ export class AttachmentView {
     return [...(keys ?? [])].flatMap((key) => this.#entries.get(key) ?? []);
   }
 }
-
-/** The network that an attachment names, and any other of its namespace that owns it; one, unless a hand changed it. */
-export function networksOf({ metadata, spec }: Attachment): string[] {
-  const names = new Set([spec.policy.network, ...controllersOf(metadata).map(({ name }) => name)]);
-  return [...names].map((name) => `${metadata.namespace ?? ''}/${name}`);
-}
-
-/** Networks whose an attachment is. */
-function holdersIn({ metadata }: Attachment): Holder[] {
-  return controllersOf(metadata).map(({ name, uid }) => ({
-    key: `${metadata.namespace ?? ''}/${name}`,
-    uid,
-  }));
-}
-
-function controllersOf({ ownerReferences = [] }: Attachment['metadata']) {
-  return ownerReferences.filter(({ controller, kind }) => controller === true && kind === 'VMNetwork');
-}
-
-function vmOf({ spec: { nodeName, vm } }: Attachment): HeldVm {
-  return { nodeName, vmId: vm.id, uuid: vm.uuid === NIL_UUID ? undefined : vm.uuid };
-}
-
-const vmKey = (nodeName: string, vmId: string): string => `${nodeName}\n${vmId}`;
 
 function add(index: Map<string, Set<string>>, value: string, key: string): void {
   const keys = index.get(value);

@@ -1,16 +1,19 @@
 import { ApiError, isAlreadyExists, isNotFound } from '../../kube/api-error.ts';
+import { isUnsent } from '../../kube/transport/transport-error.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { NotLeading } from '../../kube/fenced-client.ts';
+import { reasonOf } from '../../lib/clock.ts';
 import { sealPresharedKey } from '../../wireguard/sealed-key.ts';
 import { API_VERSION, ATTACHMENTS, CLOSED_FINALIZER, FIELD_MANAGER, HOST_SINCE } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import type { PlannedSpec, PlannedUpdate } from './attachment-plan.ts';
-import { networksOf } from './attachment-view.ts';
-import type { AttachmentView } from './attachment-view.ts';
+import { networksOf } from './attachment-names.ts';
+import type { AfterFailure, AttachmentView } from './attachment-view.ts';
 import { cardKey, cardOf } from './card.ts';
 import { policyHash } from './plan/policy-hash.ts';
 import type { SealedPresharedKey } from './plan/policy-hash.ts';
 import type { Sealing } from './sealing.ts';
+import type { Signals } from './passes.ts';
 import type { SecretState } from './secret-state.ts';
 
 /** Needed to seal; both are of the same look at the Secret. */
@@ -32,31 +35,48 @@ export class NoPlace extends Error {
 export class AttachmentWriter {
   readonly #client: KubeClient;
   readonly #view: AttachmentView;
+  readonly #onAnswer: (network: string) => void;
 
-  constructor(client: KubeClient, view: AttachmentView) {
+  /** @param onAnswer a create that nobody waited for any more was answered, and the view knows; `namespace/name` of its network */
+  constructor(client: KubeClient, view: AttachmentView, onAnswer: (network: string) => void) {
     this.#client = client;
     this.#view = view;
+    this.#onAnswer = onAnswer;
   }
 
   /**
    * False if it was not made: the card was given to another network meanwhile, or something stands under the name. That may
    * be an earlier create whose answer was lost, or an object whose end nobody tells this network of: it must look again.
+   *
+   * What was sent is not taken back when `opening` ends: nobody would know for more than a minute whether it was done. It is not
+   * waited for any more, and stays claimed until its answer comes.
    */
   async create(
     network: Network,
     planned: PlannedSpec,
     material: SealingMaterial,
-    signal: AbortSignal,
+    { closing, opening }: Signals,
   ): Promise<boolean> {
     const attachment = newAttachment(network, planned, material);
+    opening.throwIfAborted();
     if (!this.#view.claim(attachment)) return false;
+    const sent = this.#send(attachment, closing);
+    try {
+      return await waitedFor(sent, opening, closing);
+    } catch (error) {
+      const tell = () => networksOf(attachment).forEach(this.#onAnswer);
+      if (error === opening.reason) void sent.then(tell, tell);
+      throw error;
+    }
+  }
+
+  async #send(attachment: Attachment, signal: AbortSignal): Promise<boolean> {
     try {
       const options = { fieldManager: FIELD_MANAGER, signal };
       this.#view.created(await this.#client.create(ATTACHMENTS, attachment, options));
       return true;
     } catch (error) {
-      const certain = error instanceof NotLeading || (isRefusal(error) && !isAlreadyExists(error));
-      this.#view.failed(attachment, certain);
+      this.#view.failed(attachment, afterFailure(error));
       if (error instanceof ApiError && isNotFound(error)) throw new NoPlace(attachment, error);
       if (!isAlreadyExists(error)) throw error;
     }
@@ -110,6 +130,27 @@ export class AttachmentWriter {
     const options = { fieldManager: FIELD_MANAGER, signal };
     this.#view.changed(await this.#client.update(ATTACHMENTS, attachment, options));
   }
+}
+
+/** Of the API server itself; 502 and 504 may come from a proxy that gave up while the API server had not. */
+const OWN_FAILURES: ReadonlySet<number> = new Set([500, 503]);
+
+/** What is known of a create that failed. */
+function afterFailure(error: unknown): AfterFailure {
+  if (error instanceof NotLeading || isUnsent(error)) return 'not made';
+  if (isRefusal(error) && !isAlreadyExists(error)) return 'not made';
+  return error instanceof ApiError && OWN_FAILURES.has(error.status) ? 'answered' : 'unanswered';
+}
+
+/** Ends with `opening`, unless it is the end of all, which `work` notices by itself. */
+function waitedFor<T>(work: Promise<T>, opening: AbortSignal, closing: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ended = () => {
+      if (!closing.aborted) reject(reasonOf(opening));
+    };
+    opening.addEventListener('abort', ended, { once: true });
+    void work.then(resolve, reject).finally(() => opening.removeEventListener('abort', ended));
+  });
 }
 
 /** The server looked at it and said no; anything else may have been done all the same. */

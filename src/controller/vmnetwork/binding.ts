@@ -43,6 +43,15 @@ const MOST_NAMED = 3;
 /** The condition Bound: does the network have the VMs that it selects to itself? */
 export function boundCondition(network: Network, vms: readonly SelectedVm[]): PlannedCondition {
   const type = 'Bound';
+  const lost = vms.filter(({ owner }) => owner.metadata.uid !== network.metadata.uid);
+  if (vms.length > 0 && lost.length === 0) {
+    return { type, status: 'True', reason: 'Bound', message: 'no other network claims these VMs' };
+  }
+  if (network.metadata.deletionTimestamp !== undefined) {
+    // It gave them up.
+    const message = 'it is being deleted, and claims no VM any more';
+    return { type, status: 'False', reason: 'NoMatch', message };
+  }
   if (vms.length === 0) {
     return {
       type,
@@ -52,15 +61,6 @@ export function boundCondition(network: Network, vms: readonly SelectedVm[]): Pl
       message:
         'no VM that a host reports matches the selector and may be bound from this namespace (vmOwnership of the class)',
     };
-  }
-  const lost = vms.filter(({ owner }) => owner.metadata.uid !== network.metadata.uid);
-  if (lost.length === 0) {
-    return { type, status: 'True', reason: 'Bound', message: 'no other network claims these VMs' };
-  }
-  if (network.metadata.deletionTimestamp !== undefined) {
-    // It gave them up.
-    const message = 'it is being deleted, and claims no VM any more';
-    return { type, status: 'False', reason: 'NoMatch', message };
   }
   return { type, status: 'False', reason: 'Conflict', message: conflictMessage(network, lost) };
 }

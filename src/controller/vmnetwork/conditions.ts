@@ -19,6 +19,8 @@ export interface ConditionsInput {
   readonly cards: readonly CardReport[];
   /** What the API server said when an attachment could not be written. */
   readonly failure?: string | undefined;
+  /** What its end waits for, if it is being deleted. */
+  readonly end: string;
 }
 
 /** The conditions of a network, in the order in which they build on each other. Pure. */
@@ -33,11 +35,14 @@ export function planConditions(input: ConditionsInput): PlannedCondition[] {
 }
 
 /** Nothing passes, and why; null when something is to be enforced. */
-function nothing({ network, judgement, plan }: ConditionsInput): string | null {
+function nothing({ network, judgement, plan, vms }: ConditionsInput): string | null {
   if (network.metadata.deletionTimestamp !== undefined)
     return 'it is being deleted; its VMs are closed before it goes';
   if (judgement.verdict === 'refused') return 'the network is refused; nothing passes';
-  return plan.desired === 0 ? 'no VM is bound to it' : null;
+  if (plan.desired > 0) return null;
+  const owned = vms.find(({ owner }) => owner.metadata.uid === network.metadata.uid);
+  if (owned === undefined) return 'no VM is bound to it';
+  return `VM ${owned.vm.name} on ${owned.nodeName} has no network card that its host reports`;
 }
 
 function programmedCondition(input: ConditionsInput): PlannedCondition {
@@ -59,14 +64,6 @@ function enforcedCondition(input: ConditionsInput): PlannedCondition {
   const why = nothing(input);
   if (why !== null) return { type, status: 'False', reason: 'Denied', message: why };
   const spec = specOf(input);
-  if (spec?.mode === 'Direct') {
-    return {
-      type,
-      status: 'False',
-      reason: 'NotHostEnforced',
-      message: 'mode Direct: the host does not enforce',
-    };
-  }
   const { cards } = input;
   const late = cards.filter(({ enforced }) => !isAsAsked(enforced, spec));
   const broken = late.filter(({ enforced, stale }) => !stale && isBroken(enforced));
@@ -77,14 +74,14 @@ function enforcedCondition(input: ConditionsInput): PlannedCondition {
   const message = `${cards.length} of ${cards.length} attachments read back and found equal`;
   const inPart = cards.find(({ enforced }) => enforced.status !== 'True');
   const chosen = inPart ?? cards.find(({ enforced }) => enforced.reason === 'Quarantined');
-  if (chosen === undefined) return { type, status: 'True', reason: 'Verified', message };
-  const { status, reason, message: detail } = chosen.enforced;
-  return {
-    type,
-    status,
-    reason: known(reason, 'Verified'),
-    message: `${message}; ${chosen.title}: ${detail}`,
-  };
+  const told = chosen === undefined ? message : `${message}; ${chosen.title}: ${chosen.enforced.message}`;
+  const isQuarantined = cards.length > 0 && cards.every(({ enforced }) => enforced.reason === 'Quarantined');
+  // But for deny-all it is never True, whatever an agent says.
+  if (spec?.mode === 'Direct' && !isQuarantined)
+    return { type, status: 'False', reason: 'NotHostEnforced', message: told };
+  if (chosen === undefined) return { type, status: 'True', reason: 'Verified', message: told };
+  const { status, reason } = chosen.enforced;
+  return { type, status, reason: known(reason, 'Verified'), message: told };
 }
 
 /** What a policy leaves unenforced by its own terms is as asked for; see docs/adr/0012. */
@@ -204,7 +201,7 @@ function reconcilingCondition(
   );
   const leaving = network.metadata.deletionTimestamp !== undefined;
   if (leaving || pending.length > 0 || plan.remove.length > 0) {
-    const message = leaving ? 'the hosts are asked to deny its VMs' : 'the hosts are asked to enforce it';
+    const message = leaving ? input.end : 'the hosts are asked to enforce it';
     return { type, status: 'True', reason: 'Progressing', message };
   }
   return { type, status: 'False', reason: 'Settled', message: 'no work is under way' };

@@ -1,13 +1,20 @@
 import { CLOSED_FINALIZER } from '../kinds.ts';
 import type { Network } from '../kinds.ts';
-import { belongsTo, planAttachments } from './attachment-plan.ts';
+import { belongsTo, holdsNetwork, planAttachments } from './attachment-plan.ts';
 import type { AttachmentPlan, AttachmentPlanInput } from './attachment-plan.ts';
 
 /** The standalone agent's way in: the same parts, for one host and the manifests of a folder. */
 export { keyOf } from '../../kube/resource.ts';
 export type { PlannedCondition } from './acceptance.ts';
 export { planVmNetworks } from './plan/host-plan.ts';
-export type { AttachmentIntent, NetworkPlan, PlanInput, VmNetworkPlan } from './plan/host-plan.ts';
+export type {
+  AttachmentIntent,
+  FoundIntent,
+  FoundVm,
+  NetworkPlan,
+  PlanInput,
+  VmNetworkPlan,
+} from './plan/host-plan.ts';
 export type { PolicyIntent } from './plan/policy-intent.ts';
 
 /** What one pass over a network does, before its status is written. */
@@ -30,12 +37,13 @@ export function planNetwork(input: NetworkPlanInput): NetworkActions {
   const { network, attachments, inDoubt } = input;
   const plan = planAttachments(input);
   const own = attachments.filter((attachment) => belongsTo(attachment, network));
+  const isHeld = attachments.some((attachment) => holdsNetwork(attachment, network));
   const has = (network.metadata.finalizers ?? []).includes(CLOSED_FINALIZER);
   const deleting = network.metadata.deletionTimestamp !== undefined;
   return {
     ...plan,
     addFinalizer: !has && !deleting && (own.length > 0 || plan.create.length > 0),
-    removeFinalizer: has && deleting && own.length === 0 && !inDoubt,
+    removeFinalizer: has && deleting && !isHeld && !inDoubt,
     dueMs: graceEnds(plan, own),
   };
 }

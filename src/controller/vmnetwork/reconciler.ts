@@ -45,6 +45,8 @@ export interface ReconcilerPorts {
   readonly missing: MissingHosts;
   readonly secrets: KnownSecrets;
   readonly recorder: EventRecorder;
+  /** The network is to be looked at again. */
+  readonly enqueue: (key: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -76,17 +78,17 @@ export class NetworkReconciler {
   readonly #writer: AttachmentWriter;
   /** When the status of a network was last written, monotonic. */
   readonly #statusWrittenMs = new Map<string, number>();
-  readonly #passes = new Passes();
+  readonly #passes: Passes;
 
   constructor(ports: ReconcilerPorts) {
     this.#ports = ports;
-    this.#writer = new AttachmentWriter(ports.client, ports.fleet.parts.attachments);
+    this.#passes = new Passes(ports.clock);
+    this.#writer = new AttachmentWriter(ports.client, ports.fleet.parts.attachments, ports.enqueue);
   }
 
   /**
    * The key is urgent. If people changed the network since its pass began, that pass does not open anything more, nor wait for an
-   * answer to what it sent: a kill switch would wait with it. Such a create is in doubt, as any without an answer, and one that
-   * never arrives is for more than a minute; so where there is nothing to close yet it is waited for.
+   * answer to what it sent: a kill switch would wait with it. Where there is nothing to close yet it is waited for.
    */
   hasten(key: string): void {
     const { networks, fleet } = this.#ports;
@@ -99,7 +101,9 @@ export class NetworkReconciler {
     const network = networks.get(key);
     try {
       return await this.#passes.during(key, network, closing, (signals) =>
-        network === undefined ? this.#bury(key, closing) : this.#bring(key, network, signals),
+        network === undefined
+          ? this.#bury(key, { closing, opening: closing })
+          : this.#bring(key, network, signals),
       );
     } catch (error) {
       if (error instanceof Hastened) return { requeueAfterMs: 1, unfinished: true };
@@ -111,7 +115,7 @@ export class NetworkReconciler {
   }
 
   /** The network is no more; what is left of it goes. */
-  async #bury(key: string, signal: AbortSignal): Promise<Outcome> {
+  async #bury(key: string, signals: Signals): Promise<Outcome> {
     const { fleet, secrets } = this.#ports;
     this.#statusWrittenMs.delete(key);
     secrets.forget(key);
@@ -119,10 +123,11 @@ export class NetworkReconciler {
     const close = (gone: Names) => {
       const attachments = fleet.parts.attachments.ofNetwork(key);
       hosts = this.#hosts(attachments, [], gone);
-      return writeAttachments(this.#writer, null, planOrphans(attachments, hosts), NO_KEY, signal);
+      return writeAttachments(this.#writer, null, planOrphans(attachments, hosts), NO_KEY, signals);
     };
     let pass = await close(NONE);
-    if (this.#isToAsk(key, hosts)) pass = together(pass, await close(await this.#ask(key, hosts, signal)));
+    if (this.#isToAsk(key, hosts))
+      pass = together(pass, await close(await this.#ask(key, hosts, signals.closing)));
     if (pass.error !== null) throw pass.error;
     return again(pass, [soonMs(pass, hosts)]);
   }
@@ -132,7 +137,7 @@ export class NetworkReconciler {
    * in doubt. Then all is planned anew with the answers.
    */
   async #bring(key: string, network: Network, signals: Signals): Promise<Outcome> {
-    const { closing, opening } = signals;
+    const { opening } = signals;
     const { secrets } = this.#ports;
     const secret = secrets.known(key, network);
     const known = await this.#observe(key, network, NONE, secret ?? UNREAD);
@@ -140,7 +145,7 @@ export class NetworkReconciler {
     if (secret !== null && !mustRead && !this.#isToAsk(key, known.hosts)) {
       return this.#carryOut(key, network, known, NO_KEY, NOTHING_WRITTEN, signals);
     }
-    const closed = await this.#close(key, network, known, closing);
+    const closed = await this.#close(key, network, known, signals);
 
     const gone = await this.#ask(key, known.hosts, opening);
     let look = await secrets.look(key, network, mustRead, opening);
@@ -158,11 +163,11 @@ export class NetworkReconciler {
   }
 
   /** What can be done before the Secret was looked at. Where nothing but new attachments is due, that is nothing. */
-  async #close(key: string, network: Network, known: Observed, signal: AbortSignal): Promise<PassResult> {
+  async #close(key: string, network: Network, known: Observed, signals: Signals): Promise<PassResult> {
     const { remove, release, update } = known.actions;
     if (remove.length + release.length + update.length === 0) return NOTHING_WRITTEN;
     const { actions } = needsKey(known.actions) ? await this.#observe(key, network, NONE, UNREAD) : known;
-    return writeAttachments(this.#writer, null, withoutLook(actions), NO_KEY, signal);
+    return writeAttachments(this.#writer, null, withoutLook(actions), NO_KEY, signals);
   }
 
   /** @param closed what was written before */
@@ -174,7 +179,7 @@ export class NetworkReconciler {
     closed: PassResult,
     signals: Signals,
   ): Promise<Outcome> {
-    const { secrets, clock } = this.#ports;
+    const { secrets, clock, fleet } = this.#ports;
     const { actions, hosts } = observed;
     const { pass, current } = await this.#write(network, actions, material, signals);
     const all = together(closed, pass);
@@ -190,7 +195,8 @@ export class NetworkReconciler {
     const countMs = status.countWaits ? this.#countInMs(key) : null;
     const { judgement } = observed;
     const earlyMs = judgement.verdict === 'refused' && judgement.early === true ? EARLY_MS : null;
-    return again(all, [soonMs(all, hosts), graceMs, countMs, earlyMs, secrets.dueInMs(key)]);
+    const doubtMs = fleet.parts.attachments.doubtEndsInMs(key);
+    return again(all, [soonMs(all, hosts), graceMs, countMs, earlyMs, doubtMs, secrets.dueInMs(key)]);
   }
 
   /** Writes what was planned. What closes does not wait for the network's own finalizer; what is new comes after it. */
@@ -201,7 +207,7 @@ export class NetworkReconciler {
     signals: Signals,
   ): Promise<{ pass: PassResult; current: Network }> {
     const closing = { remove, release, update };
-    const closed = await writeAttachments(this.#writer, null, closing, material, signals.closing);
+    const closed = await writeAttachments(this.#writer, null, closing, material, signals);
     if (closed.error !== null) return { pass: closed, current: network };
     // What is not sent is not in doubt.
     signals.opening.throwIfAborted();
@@ -214,7 +220,7 @@ export class NetworkReconciler {
       return { pass: { ...closed, written: { ...closed.written, failure }, error }, current };
     }
     const opening = { remove: [], release: [], create };
-    const opened = await writeAttachments(this.#writer, current, opening, material, signals.opening);
+    const opened = await writeAttachments(this.#writer, current, opening, material, signals);
     return { pass: together(closed, opened), current };
   }
 

@@ -10,6 +10,7 @@ import type { CardReport } from './attachment-report.ts';
 import { isAsAsked, planConditions, specOf } from './conditions.ts';
 import type { SelectedVm } from './binding.ts';
 import type { HostState } from './host-health.ts';
+import { waitsFor } from './leaving.ts';
 import type { Judgement } from './judgement.ts';
 import { canonicalJson } from './plan/canonical-json.ts';
 
@@ -22,6 +23,8 @@ export interface StatusInput {
   readonly plan: AttachmentPlan;
   /** What the API server said when an attachment could not be written. */
   readonly failure?: string | undefined;
+  /** An attachment may be on its way that nobody has seen: a create whose answer was lost. */
+  readonly inDoubt?: boolean | undefined;
   /** What alone moves all the time, a new count of dropped packets or a new handshake, is worth a write. */
   readonly countIsDue: boolean;
   readonly nowMs: number;
@@ -47,7 +50,7 @@ export function planStatus(input: StatusInput): PlannedStatus {
   const before: VmNetworkStatus = network.status ?? {};
   const lastStale = before.conditions?.some(({ reason }) => reason === 'AgentStale') ?? false;
   const cards = cardReports(network, attachments, input.plan, input.hosts, input.vms, lastStale);
-  const conditions = stamped(planConditions({ ...input, cards }), input, before);
+  const conditions = stamped(planConditions({ ...input, cards, end: waitsFor(input) }), input, before);
   const enforced = cards.filter((card) => card.enforced.status === 'True' && !card.stale).length;
   const desired = input.plan.desired;
   const own = attachments.filter((attachment) => belongsTo(attachment, network));

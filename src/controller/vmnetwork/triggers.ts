@@ -5,7 +5,7 @@ import { keyOf, refOf } from '../../kube/resource.ts';
 import type { InformerEvent } from '../../kube/reflector/informer.ts';
 import type { Attachment, HostNode, Network, NetworkClass } from '../kinds.ts';
 import { isMereCount } from './attachment-change.ts';
-import { networksOf } from './attachment-view.ts';
+import { networksOf } from './attachment-names.ts';
 import type { Fleet } from './fleet.ts';
 import type { OwnerChange } from './owners.ts';
 import { canonicalJson } from './plan/canonical-json.ts';

@@ -19,10 +19,6 @@ export function unsupportedFields(spec: VmNetworkSpec, classSpec: VmNetworkClass
   const refuse = (field: string, value: unknown, message: string, remedy: string): void => {
     found.push({ field, value: typeof value === 'string' ? value : JSON.stringify(value), message, remedy });
   };
-  if (spec.mode === 'Direct') {
-    const remedy = 'Use mode: Filtered, Conntrack or Sampled.';
-    refuse('spec.mode', spec.mode, 'is not available in this version', remedy);
-  }
   const limits = effectiveLimits(spec.limits, classSpec.limits.default, classSpec.limits.maximum);
   for (const field of LIMIT_FIELDS) {
     const most = HIGHEST_LIMITS[field];
@@ -30,24 +26,13 @@ export function unsupportedFields(spec: VmNetworkSpec, classSpec: VmNetworkClass
     const remedy = `Set ${field} to at most ${most}, or to 0 here and in the class for no limit.`;
     refuse(`spec.limits.${field}`, limits[field], `is more than the filter can count (${most})`, remedy);
   }
-  const { names, uuids, matchLabels } = spec.selector;
-  if (names.length === 0) {
-    refuse(
-      'spec.selector.names',
-      names,
-      'is empty: VMs are found by name only',
-      'Name the VMs in selector.names.',
-    );
-  }
-  if (uuids.length > 0) {
-    refuse('spec.selector.uuids', uuids, 'is not available in this version', 'Use selector.names alone.');
-  }
+  const { matchLabels } = spec.selector;
   if (Object.keys(matchLabels).length > 0) {
     refuse(
       'spec.selector.matchLabels',
       matchLabels,
-      'is not available in this version',
-      'Use selector.names alone.',
+      'is for clusters: a host alone knows no labels of VMs',
+      'Name the VMs in selector.names or selector.uuids.',
     );
   }
   return found;

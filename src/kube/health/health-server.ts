@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
 import { VmnError } from '../../lib/errors.ts';
+import { createServer } from '../../lib/http.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { LoopLag } from './loop-lag.ts';
 

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
+import { STATUS_CODES } from '../../lib/http.ts';
 import { ApiError } from '../api-error.ts';
 import type { ApiErrorCause } from '../api-error.ts';
 import { TransportError } from './transport-error.ts';

@@ -1,10 +1,10 @@
-import http from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { reasonOf } from '../../lib/clock.ts';
 import type { Clock } from '../../lib/clock.ts';
+import * as http from '../../lib/http.ts';
 import type { Answer } from './answer.ts';
 import type { Endpoint, Identity, TlsMaterial } from './credentials.ts';
 import { TransportError, transportError } from './transport-error.ts';
@@ -48,8 +48,8 @@ const MAX_REFUSAL_BYTES = 1 << 20;
 
 interface Pools {
   readonly tls: TlsMaterial;
-  readonly requests: http.Agent;
-  readonly watches: http.Agent;
+  readonly requests: Agent;
+  readonly watches: Agent;
 }
 
 /** Way to one API server, as one identity. */
@@ -186,7 +186,7 @@ export class Connection {
   #poolsFor(tls: TlsMaterial): Pools {
     if (this.#pools?.tls === tls) return this.#pools;
     const { server, maxConnections } = this.#options;
-    const pool = (maxSockets: number): http.Agent => {
+    const pool = (maxSockets: number): Agent => {
       const options = { keepAlive: true, maxSockets, timeout: IDLE_MS, scheduling: 'lifo' as const };
       return server.protocol === 'https:'
         ? new https.Agent({ ...options, ...given(tls) })
@@ -217,7 +217,7 @@ interface Exchange {
 
 /** The moment in which `beforeSend` is asked is the one in which the bytes go: on a connection that stands. */
 function sendOnceConnected(
-  outgoing: http.ClientRequest,
+  outgoing: ClientRequest,
   body: string | undefined,
   beforeSend: () => void,
   cut: (error: unknown) => void,
@@ -268,7 +268,7 @@ function whatOf(request: OutgoingRequest): string {
   return `${request.method} ${request.path.split('?')[0] ?? ''}`;
 }
 
-function closeIdle(agent: http.Agent | undefined): void {
+function closeIdle(agent: Agent | undefined): void {
   for (const sockets of Object.values(agent?.freeSockets ?? {})) {
     for (const socket of sockets ?? []) socket.destroy();
   }

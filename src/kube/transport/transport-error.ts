@@ -31,6 +31,11 @@ export function transportError(what: string, cause: unknown): TransportError {
   );
 }
 
+/** There was no connection to send anything on. */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof TransportError && ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'].includes(error.code);
+}
+
 export function isTooLarge(error: unknown): boolean {
   return error instanceof TransportError && error.code === 'TOO_LARGE';
 }

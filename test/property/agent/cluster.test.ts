@@ -210,7 +210,7 @@ class Story {
   noteFloors(): void {
     for (const name of VMS) {
       const inForce = this.agent.inForce(name);
-      if (inForce !== null) this.floor[name] = Math.max(this.floor[name], inForce.endpoint.port);
+      if (inForce !== null) this.floor[name] = Math.max(this.floor[name], inForce.endpoint?.port ?? 0);
       const isOver =
         this.stored(name)?.metadata.deletionTimestamp !== undefined || this.stored(name) === undefined;
       // The agent was told, for its status says so or the object is gone from its cache, and the kernel denies.
@@ -236,6 +236,7 @@ class Story {
         continue;
       }
       const { endpoint, previous } = policy;
+      if (endpoint === null) throw new Error(`nobody ever wished for ${name} without an endpoint`);
       const allowed = previous !== null && previous.untilNs > host.nowNs ? [endpoint, previous] : [endpoint];
       for (const { port } of allowed) {
         if (!this.given.has(`${name} ${port}`)) throw new Error(`nobody ever wished for ${name} ${port}`);

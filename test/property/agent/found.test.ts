@@ -260,9 +260,9 @@ class Story {
         .flatMap((attachment) => attachment?.program.slot.policy ?? [])
         .map(decodePolicy);
       for (const { guestMac, endpoint, previous } of policies) {
-        for (const { port } of previous === null ? [endpoint] : [endpoint, previous]) {
-          if (!this.given.has(`${guestMac} ${port}`))
-            throw new Error(`nobody ever allowed ${guestMac} ${port}`);
+        for (const allowed of previous === null ? [endpoint] : [endpoint, previous]) {
+          if (!this.given.has(`${guestMac} ${String(allowed?.port)}`))
+            throw new Error(`nobody ever allowed ${guestMac} ${String(allowed?.port)}`);
         }
         if (this.seen.get(link) === guestMac) continue;
         // New on this link.
@@ -314,7 +314,7 @@ class Story {
         expect(kernel.routeTable.filter(({ ifindex }) => ifindex === link.ifindex)).toEqual([]);
         continue;
       }
-      expect([found?.verified, found?.policy?.endpoint.port, found?.policy?.guestMac]).toEqual([
+      expect([found?.verified, found?.policy?.endpoint?.port, found?.policy?.guestMac]).toEqual([
         true,
         port,
         MACS[name!],

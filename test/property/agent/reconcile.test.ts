@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ManifestSet } from '../../../src/agent/source/manifest-set.ts';
+import { cidrRange } from '../../../src/agent/wiring/address-pool.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { isVmnError } from '../../../src/lib/errors.ts';
 import { decodePolicy } from '../../../src/native/policy-abi.ts';
-import { GENEROUS, manifests, ModelHost, resultOf } from '../../unit/agent/support/model-host.ts';
+import type { Policy } from '../../../src/native/policy-abi.ts';
+import { GENEROUS, manifests, ModelHost, PATHS, resultOf } from '../../unit/agent/support/model-host.ts';
 import { Crash } from '../../unit/agent/support/model-kernel.ts';
 
 /*
@@ -15,6 +17,10 @@ import { Crash } from '../../unit/agent/support/model-kernel.ts';
 const VMS = ['vm-a', 'vm-b'] as const;
 type Vm = (typeof VMS)[number];
 
+/** An address that the host always has, and what it may come to have. */
+const HOST = '192.0.2.99/32';
+const COMING = ['192.0.2.100/32', '198.18.0.0/24', '198.18.1.1/32'] as const;
+
 interface Wish {
   readonly port: number;
   readonly grace: number;
@@ -22,7 +28,7 @@ interface Wish {
   /** The network it comes from: of two, so that a VM may change hands. */
   readonly network: 'one' | 'two';
   readonly supported: boolean;
-  readonly mode: 'Filtered' | 'Conntrack' | 'Sampled';
+  readonly mode: 'Filtered' | 'Conntrack' | 'Sampled' | 'Direct';
   readonly audit: boolean;
   readonly packetsPerSecond: number;
   readonly action: 'Drop' | 'Quarantine' | 'Terminate';
@@ -38,6 +44,7 @@ type Step =
   | { readonly do: 'violate'; readonly vm: Vm }
   | { readonly do: 'upgrade'; readonly tag: string }
   | { readonly do: 'flush' }
+  | { readonly do: 'address'; readonly network: string }
   | { readonly do: 'unwire'; readonly vm: Vm }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'restart' };
@@ -50,7 +57,7 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   network: fc.constantFrom('one', 'two'),
   // More true than false, or hardly a story has a policy twice.
   supported: fc.constantFrom(true, true, true, false),
-  mode: fc.constantFrom('Filtered', 'Conntrack', 'Sampled'),
+  mode: fc.constantFrom('Filtered', 'Conntrack', 'Sampled', 'Direct'),
   audit: fc.boolean(),
   packetsPerSecond: fc.constantFrom(0, 1000),
   action: fc.constantFrom('Drop', 'Quarantine', 'Terminate'),
@@ -77,6 +84,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('upgrade' as const), tag: fc.constantFrom('bbbb', 'cccc') }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('address' as const),
+      network: fc.constantFrom(...COMING),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('unwire' as const), vm }) },
   {
     weight: 2,
@@ -89,7 +103,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Story {
   readonly host = new ModelHost();
   readonly wishes = new Map<Vm, Wish>();
-  /** `vm port` of every wish that was ever made: nothing else may ever be in force. */
+  /** `vm port`, or `vm Direct`, of every wish that was ever made: nothing else may ever be in force. */
   readonly given = new Set<string>();
   /** VMs that an agent has quarantined for violations, as a record said after a pass. */
   readonly condemned = new Set<Vm>();
@@ -106,7 +120,8 @@ class Story {
         this.wishes.delete(item.vm);
         if (item.wish !== null) {
           this.wishes.set(item.vm, item.wish);
-          if (item.wish.supported) this.given.add(`${item.vm} ${item.wish.port}`);
+          const { supported, mode, port } = item.wish;
+          if (supported) this.given.add(`${item.vm} ${mode === 'Direct' ? mode : port}`);
         }
         break;
       case 'legible':
@@ -140,6 +155,10 @@ class Story {
         break;
       case 'flush':
         this.host.nft.table = null;
+        break;
+      case 'address':
+        // It comes, or it goes.
+        if (!kernel.own.delete(item.network)) kernel.own.add(item.network);
         break;
       case 'unwire':
         kernel.routeTable.splice(0);
@@ -181,12 +200,16 @@ class Story {
         `${wished.network}-${name}`,
         {
           selector: { names: [name] },
-          consumerEndpoint: { address: '203.0.113.10', port: wished.port },
           endpointGraceSeconds: wished.grace,
           desiredState: wished.quarantined ? ('Quarantined' as const) : ('Active' as const),
           mode: wished.mode,
-          enforcement: wished.audit ? ('Audit' as const) : ('Enforce' as const),
-          violation: { action: wished.action },
+          ...(wished.mode === 'Direct'
+            ? { consumerEndpoint: undefined }
+            : {
+                consumerEndpoint: { address: '203.0.113.10', port: wished.port },
+                enforcement: wished.audit ? ('Audit' as const) : ('Enforce' as const),
+                violation: { action: wished.action },
+              }),
           limits: { packetsPerSecond: wished.supported ? wished.packetsPerSecond : 2_000_000_000 },
         },
       ]),
@@ -208,11 +231,14 @@ class Story {
       for (const attachment of [from, to]) {
         const bytes = attachment?.program.slot.policy ?? null;
         if (bytes === null) continue;
-        const { endpoint, previous } = decodePolicy(bytes);
+        const { endpoint, previous, denied } = decodePolicy(bytes);
         for (const allowed of previous === null ? [endpoint] : [endpoint, previous]) {
-          if (!this.given.has(`${name} ${allowed.port}`))
-            throw new Error(`nobody ever allowed ${name} ${allowed.port}`);
+          const what = `${name} ${allowed?.port ?? 'Direct'}`;
+          if (!this.given.has(what)) throw new Error(`nobody ever allowed ${what}`);
         }
+        if (endpoint !== null) continue;
+        for (const network of ['127.0.0.0/8', HOST, PATHS.pool])
+          if (!isDenied(network, denied)) throw new Error(`${name} reaches ${network}`);
       }
     }
   }
@@ -264,11 +290,15 @@ class Story {
       expect(policy).toBeNull();
       return;
     }
-    expect(policy?.endpoint.port).toBe(wished.port);
+    const isDirect = wished.mode === 'Direct';
+    expect(policy?.endpoint?.port).toBe(isDirect ? undefined : wished.port);
     expect(policy?.flags).toMatchObject({
       quarantined: wished.quarantined || this.condemned.has(name),
-      audit: wished.audit,
+      audit: wished.audit && !isDirect,
     });
+    if (isDirect)
+      for (const network of [HOST, ...COMING])
+        expect(isDenied(network, policy?.denied)).toBe(kernel.own.has(network));
     expect([policy?.mode, policy?.limits.packetsPerSecond]).toEqual([wished.mode, wished.packetsPerSecond]);
     if (policy?.previous !== null) expect(policy?.previous.untilNs).toBeLessThan(this.host.nowNs);
     expect(kernel.attached(link?.ifindex ?? 0).from?.program.tag).toBe(kernel.programTags().fromVm);
@@ -335,6 +365,11 @@ describe('the agent over any history', () => {
     }
   }, 60_000);
 });
+
+function isDenied(network: string, denied: Policy['denied'] = []): boolean {
+  const { first, last } = cidrRange(network);
+  return denied.some((range) => cidrRange(range.first).first <= first && last <= cidrRange(range.last).last);
+}
 
 function plain(port: number): Wish {
   return {

@@ -60,9 +60,11 @@ function corpusMetaOf({ circumstances: its }: Scenario): CorpusCase['meta'] {
 /** Undefined when the corpus has no words for it. */
 function corpusPolicyOf({ fields, inForce, bytes }: GeneratedPolicy): CorpusPolicy | null | undefined {
   if (inForce === 'none') return null;
+  const mode = inForce === 'foreign' ? 'Filtered' : inForce.mode;
+  if (mode === 'Direct') return undefined;
   const { previous, samplePerMillion = 0 } = fields;
   const policy: CorpusPolicy = {
-    mode: inForce === 'foreign' ? 'Filtered' : inForce.mode,
+    mode,
     samplePerMillion,
     strict: fields.strict === true,
     quarantined: fields.quarantined === true,

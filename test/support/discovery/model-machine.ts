@@ -163,6 +163,11 @@ export class ModelMachine implements Machine {
     this.#carrier(tap);
   }
 
+  /** As QEMU does with a tap that it is given: what it can offload changes. */
+  setUp({ netns }: ModelTap): void {
+    this.#changed(netns);
+  }
+
   drop(process: ModelProcess, fd: number): void {
     const tap = process.taps.get(fd);
     process.taps.delete(fd);

@@ -20,6 +20,19 @@ export const NOW = 1_000_000_000_000n;
 const SECOND = 1_000_000_000n;
 
 const NOBODY: Destination = { address: '0.0.0.0', port: 0 };
+/** What Direct lets pass is not judged by the other rules, which are to be reached as well. */
+const MODES_BY_WEIGHT = [
+  Mode.filtered,
+  Mode.conntrack,
+  Mode.sampled,
+  Mode.filtered,
+  Mode.conntrack,
+  Mode.sampled,
+  Mode.direct,
+];
+
+/** VMN_DENIED_MAX. */
+const MOST_DENIED = 512;
 const PORTS = [1, 255, 256, 51820, 51900, 47306 /* 51896 with its bytes swapped */, 65535];
 const ADDRESSES = [
   CAST.endpoint.address,
@@ -40,12 +53,13 @@ export function generatePolicy(dice: Dice, measured = true): GeneratedPolicy {
     strict: dice.chance(0.4),
     quarantined: dice.chance(0.03),
     audit: dice.chance(0.2),
-    mode: dice.pick([Mode.filtered, Mode.conntrack, Mode.sampled]),
+    mode: dice.pick(MODES_BY_WEIGHT),
     generation: dice.pick([0n, 1n, 2n, 2n ** 32n, 2n ** 64n - 1n]),
     secret: dice.bytes(16),
     samplePerMillion: dice.pick([0, 1, 100_000, 500_000, 999_999, 1_000_000, 0xffff_ffff]),
     maxPacketBytes: dice.pick([0, 0, 59, 60, 576, 1500, 65_535, 0xffff_ffff]),
     endpoint: dice.chance(0.03) ? NOBODY : endpoint,
+    denied: generateDenied(dice),
     ...(measured && generateLimits(dice)),
   };
   if (dice.chance(0.5)) {
@@ -63,7 +77,8 @@ export function changedPolicy(dice: Dice, { fields }: GeneratedPolicy, measured 
     {},
     { generation, endpoint: other },
     { generation },
-    { mode: dice.pick([Mode.filtered, Mode.conntrack, Mode.sampled]) },
+    { mode: dice.pick(MODES_BY_WEIGHT) },
+    { denied: generateDenied(dice) },
     { secret: dice.bytes(16) },
     { audit: dice.chance(0.5) },
     measured ? generateLimits(dice) : {},
@@ -74,7 +89,32 @@ export function changedPolicy(dice: Dice, { fields }: GeneratedPolicy, measured 
 function generated(dice: Dice, fields: PolicyFields): GeneratedPolicy {
   if (dice.chance(0.02)) return { fields, bytes: null, inForce: 'none' };
   if (dice.chance(0.05)) return { fields, bytes: foreign(dice, fields), inForce: 'foreign' };
-  return { fields, bytes: policyBytes(fields), inForce: inForce(fields) };
+  return { fields, bytes: policyBytes(fields), inForce: isForeign(fields) ? 'foreign' : inForce(fields) };
+}
+
+/** Mode Direct that denies nobody, or audits: such a policy drops everything. */
+function isForeign({ mode, denied = [], audit }: PolicyFields): boolean {
+  return mode === Mode.direct && (denied.length === 0 || audit === true);
+}
+
+/** Ranges that hold the people of the policy or end beside them, few or as many as there is room for; now and then none. */
+function generateDenied(dice: Dice): NonNullable<PolicyFields['denied']> {
+  if (dice.chance(0.05)) return [];
+  const count = dice.chance(0.2) ? MOST_DENIED : 1 + dice.below(6);
+  const person = address(dice.pick(ADDRESSES)).value;
+  let next = dice.chance(0.5) ? Math.max(0, person - dice.below(4)) : dice.below(2 ** 16);
+  const denied: { first: string; last: string }[] = [];
+  while (denied.length < count) {
+    const first = next + dice.below(2);
+    const last = first + dice.pick([0, 0, 1, 3, 0xff_ffff]);
+    if (last > 0xffff_ffff) break;
+    denied.push({
+      first: Ipv4Address.fromNumber(first).toString(),
+      last: Ipv4Address.fromNumber(last).toString(),
+    });
+    next = last + 2 + (dice.chance(0.5) ? dice.below(2 ** 20) : 0);
+  }
+  return denied.length > 0 ? denied : [{ first: '255.255.255.255', last: '255.255.255.255' }];
 }
 
 /** Within what user space writes, and beyond: the filter has to stay safe, and both have to mean the same. */
@@ -104,9 +144,9 @@ function previousOf(dice: Dice, endpoint: Destination): Destination {
 function foreign(dice: Dice, fields: PolicyFields): Uint8Array {
   const bytes = policyBytes(fields);
   const view = new DataView(bytes.buffer);
-  const strange = dice.pick([0, 4, 0x0100_0000, 0x0200_0000, 0xffff_ffff]);
+  const strange = dice.pick([0, 5, 0x0100_0000, 0x0200_0000, 0xffff_ffff]);
   const [offset, value] = dice.pick([
-    [0, dice.pick([strange, 1, 3])],
+    [0, dice.pick([strange, 1, 2, 4])],
     [36, strange],
     [4, dice.pick([8, 15, 0x8000_0000])],
   ] as const);
@@ -118,6 +158,7 @@ const MODES: Readonly<Record<number, FilterMode>> = {
   [Mode.filtered]: 'Filtered',
   [Mode.conntrack]: 'Conntrack',
   [Mode.sampled]: 'Sampled',
+  [Mode.direct]: 'Direct',
 };
 
 /** What the reference is told of a policy of this version. */
@@ -137,6 +178,7 @@ export function inForce(fields: PolicyFields): FilterPolicy {
     gatewayAddress: address(fields.gatewayAddress),
     endpoints: new EndpointAllowlist(fields.endpoint.port === 0 ? [] : [endpointOf(fields.endpoint)]),
     previous: previous === undefined ? null : { endpoint: endpointOf(previous), untilNs: previous.untilNs },
+    denied: (fields.denied ?? []).map(({ first, last }) => ({ first: address(first), last: address(last) })),
     secret: fields.secret ?? new Uint8Array(16),
     samplePerMillion: fields.samplePerMillion ?? 0,
     maxPacketBytes: fields.maxPacketBytes ?? 0,

@@ -2,7 +2,7 @@ import { BROADCAST_MAC, ZERO_MAC } from './address.ts';
 import { arp, ArpOperation, type ArpFields } from './arp.ts';
 import { ethernet, EtherType, type EthernetFields } from './ethernet.ts';
 import { ipv4, Protocol, type Ipv4Fields } from './ipv4.ts';
-import { POLICY_ABI, policyBytes, type Destination } from './policy-bytes.ts';
+import { Mode, POLICY_ABI, policyBytes, type Destination } from './policy-bytes.ts';
 import { udp, type UdpFields } from './udp.ts';
 import { keepAlive } from './wireguard.ts';
 
@@ -40,6 +40,9 @@ export const OTHER_VM = { mac: '02:76:aa:bb:cc:de', address: '100.64.0.8' };
 /** The port the guest's WireGuard sends from. */
 export const GUEST_PORT = 40000;
 
+/** What a policy of mode Direct has in these tables. */
+export const DIRECT = { mode: Mode.direct, denied: [{ first: STRANGER.address, last: STRANGER.address }] };
+
 /** The policy in force while a frame is judged. */
 export type PolicyKind =
   | 'plain' // the endpoint, nothing else
@@ -48,7 +51,8 @@ export type PolicyKind =
   | 'none' // an empty policy slot
   | 'foreign-abi' // bytes of another version of abi.h
   | 'grace-running' // the previous endpoint is still allowed
-  | 'grace-over'; // and is no longer
+  | 'grace-over' // and is no longer
+  | 'direct'; // everybody but STRANGER
 
 /** The bytes of a kind of policy, null for none. Grace ends a minute after, or ended just before, `nowNs`. */
 export function policyOf(kind: PolicyKind, cast: Cast, nowNs: bigint): Uint8Array | null {
@@ -62,6 +66,7 @@ export function policyOf(kind: PolicyKind, cast: Cast, nowNs: bigint): Uint8Arra
     abi: kind === 'foreign-abi' ? POLICY_ABI + 1 : POLICY_ABI,
     ...(kind === 'grace-running' && { previous: { ...previous, untilNs: nowNs + minuteNs } }),
     ...(kind === 'grace-over' && { previous: { ...previous, untilNs: nowNs } }),
+    ...(kind === 'direct' && DIRECT),
   });
 }
 

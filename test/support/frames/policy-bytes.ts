@@ -24,6 +24,8 @@ export interface PolicyFields {
   samplePerMillion?: number;
   maxPacketBytes?: number;
   violation?: { threshold: number; windowMs: number };
+  /** Mode Direct: ranges of addresses, both ends included, in order and apart. */
+  denied?: readonly { first: string; last: string }[];
 }
 
 export interface Destination {
@@ -31,9 +33,9 @@ export interface Destination {
   port: number;
 }
 
-export const POLICY_ABI = 2;
-export const POLICY_BYTES = 128;
-export const Mode = { filtered: 1, conntrack: 2, sampled: 3 } as const;
+export const POLICY_ABI = 3;
+export const POLICY_BYTES = 4232;
+export const Mode = { filtered: 1, conntrack: 2, sampled: 3, direct: 4 } as const;
 
 export function policyBytes(fields: PolicyFields): Uint8Array {
   const bytes = new Uint8Array(POLICY_BYTES);
@@ -65,5 +67,15 @@ export function policyBytes(fields: PolicyFields): Uint8Array {
   view.setUint32(100, fields.maxPacketBytes ?? 0, little);
   view.setUint32(104, fields.violation?.threshold ?? 0, little);
   view.setUint32(108, fields.violation?.windowMs ?? 0, little);
+  const denied = fields.mode === Mode.direct ? (fields.denied ?? []) : [];
+  for (const [index, { first, last }] of denied.entries()) {
+    view.setUint32(128, index + 1, little);
+    view.setUint32(136 + 8 * index, hostOrder(first), little);
+    view.setUint32(140 + 8 * index, hostOrder(last), little);
+  }
   return bytes;
+}
+
+function hostOrder(address: string): number {
+  return new DataView(Uint8Array.from(ipv4Bytes(address)).buffer).getUint32(0, false);
 }

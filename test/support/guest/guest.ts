@@ -1,11 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { poll } from '../lab/poll.ts';
-import { accelerator } from './accelerator.ts';
-import { clockWords } from './clock.ts';
 import { CommandChannel, type GuestResult } from './channel.ts';
 import type { GuestImage } from './image.ts';
+import { machineFor, qemuWords, type GuestMachine } from './machine.ts';
 
 export interface GuestOptions {
   /** Unique in `scratch`. */
@@ -15,12 +13,15 @@ export interface GuestOptions {
   scratch: string;
   /** The guest's own network settings; `vmnetctl run` fills its {{placeholders}} in them. */
   network?: { address: string; gateway: string; endpoint?: string };
-  /** Starts QEMU: gets its words without any network card, returns the running child. */
-  launch: (argv: string[]) => ChildProcess;
+  /**
+   * Starts QEMU: gets its words without any network card, or the machine for whoever has other words. Returns the running child,
+   * with whose end the guest ends.
+   */
+  launch: (argv: string[], machine: GuestMachine) => ChildProcess;
 }
 
 /** 5 s under emulation on an idle machine; a busy one gets time. */
-const BOOT_DEADLINE_MS = 60_000;
+const BOOT_DEADLINE_MS = 120_000;
 const COMMAND_TIMEOUT_MS = 20_000;
 
 /** A small Linux under QEMU, root's shell in it, and its console. */
@@ -48,9 +49,9 @@ export class Guest {
 
   /** Resolves when the guest takes commands. */
   static async boot({ name, image, scratch, network, launch }: GuestOptions): Promise<Guest> {
-    const consoleFile = join(scratch, `${name}.console`);
-    const socket = join(scratch, `${name}.sock`);
-    const child = launch(await qemuWords(image, consoleFile, socket, network));
+    const machine = await machineFor(image, name, scratch, { ...network });
+    const { console: consoleFile, socket } = machine;
+    const child = launch(qemuWords(machine), machine);
     let said = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
@@ -107,38 +108,6 @@ export class Guest {
       await poll(`the end of guest ${this.name}`, ended, { deadlineMs: 5_000 });
     }
   }
-}
-
-async function qemuWords(
-  image: GuestImage,
-  log: string,
-  socket: string,
-  network: GuestOptions['network'],
-): Promise<string[]> {
-  const engine = await accelerator(image);
-  const settings = Object.entries(network ?? {}).map(([key, value]) => `vmn.${key}=${value}`);
-  const append = [
-    'console=ttyS0',
-    'quiet',
-    'panic=-1',
-    'mitigations=off',
-    'nokaslr',
-    ...(await clockWords(engine)),
-  ];
-  return [
-    'qemu-system-x86_64',
-    ...['-accel', engine, '-m', '192M', '-smp', '1'],
-    ...['-nodefaults', '-no-reboot', '-display', 'none'],
-    ...['-serial', `file:${log}`, '-serial', `unix:${socket},server=on,wait=off`],
-    ...[
-      '-kernel',
-      image.kernel.image,
-      '-initrd',
-      image.initramfs,
-      '-append',
-      [...append, ...settings].join(' '),
-    ],
-  ];
 }
 
 function tail(file: string, lines: number): string {

@@ -7,8 +7,11 @@ export interface GuestImage {
   initramfs: string;
 }
 
-/** From the cache where it is there: the first call on a machine downloads and compiles (10 s), later ones take 0.2 s. */
-export async function ensureImage(progress?: Progress): Promise<GuestImage> {
+/**
+ * From the cache where it is there: the first call on a machine downloads and compiles (10 s), later ones take 0.2 s.
+ * `modules`: of the kernel, besides those of every guest; `kernel.ts` names the parts of the package that they are from.
+ */
+export async function ensureImage(progress?: Progress, modules: readonly string[] = []): Promise<GuestImage> {
   const kernel = await ensureKernel(progress);
-  return { kernel, initramfs: await ensureInitramfs(kernel) };
+  return { kernel, initramfs: await ensureInitramfs(kernel, modules) };
 }

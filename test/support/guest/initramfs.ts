@@ -13,9 +13,12 @@ import { ensureProbe } from './probe.ts';
 /** Its network card, and the firewall that its root is going to flush. */
 const MODULES = ['virtio_pci', 'virtio_net', 'nf_tables'];
 
-/** The guest's whole file system: busybox, nft with its libraries, guest-probe, modules, init. Built once for each content. */
-export async function ensureInitramfs(kernel: GuestKernel): Promise<string> {
-  const archive = cpioArchive(withFolders([...(await programs()), ...modules(kernel)]));
+/**
+ * The guest's whole file system: busybox, nft with its libraries, guest-probe, modules, those of `more` besides, init. Built
+ * once for each content.
+ */
+export async function ensureInitramfs(kernel: GuestKernel, more: readonly string[] = []): Promise<string> {
+  const archive = cpioArchive(withFolders([...(await programs()), ...modules(kernel, more)]));
   const hash = createHash('sha256').update(archive).digest('hex').slice(0, 16);
   const target = join(cacheFolder(), `initramfs-${hash}.gz`);
   if (existsSync(target)) return target;
@@ -54,8 +57,8 @@ async function librariesOf(program: string): Promise<string[]> {
   return [...stdout.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] ?? '');
 }
 
-function modules(kernel: GuestKernel): ArchiveEntry[] {
-  const found = modulesInOrder(kernel.modules, MODULES);
+function modules(kernel: GuestKernel, more: readonly string[]): ArchiveEntry[] {
+  const found = modulesInOrder(kernel.modules, [...MODULES, ...more]);
   const order = found.map((module) => `${module.name}.ko\n`).join('');
   return [
     { path: 'modules/order', mode: 0o100644, content: Buffer.from(order) },

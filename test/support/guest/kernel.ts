@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun, runCommand } from '../lab/command.ts';
@@ -20,19 +21,29 @@ const WANTED = [
   '*/kernel/drivers/net/*',
   '*/kernel/net/*',
   '*/kernel/lib/*',
+  '*/kernel/drivers/block/loop.ko*',
+  '*/kernel/drivers/block/virtio_blk.ko*',
+  '*/kernel/drivers/cdrom/*',
+  '*/kernel/fs/isofs/*',
 ];
 
 export type Progress = (text: string) => void;
 
-/** Debian's cloud kernel from the cache, else downloaded (27 MB) with apt and unpacked there. */
-export async function ensureKernel(progress: Progress = () => undefined): Promise<GuestKernel> {
-  const home = join(cacheFolder(), 'kernel');
+/** Debian's cloud kernel from the cache, else downloaded (27 MB) with apt and unpacked there; `more` parts of it besides WANTED. */
+export async function ensureKernel(
+  progress: Progress = () => undefined,
+  more: readonly string[] = [],
+): Promise<GuestKernel> {
+  const wanted = [...WANTED, ...more];
+  // Another wish is another folder.
+  const wish = createHash('sha256').update(wanted.join('\n')).digest('hex').slice(0, 16);
+  const home = join(cacheFolder(), `kernel-${wish}`);
   if (!existsSync(home)) {
     progress(`fetching ${META_PACKAGE} (27 MB, kept in ${home})`);
     mkdirSync(cacheFolder(), { recursive: true });
     const half = mkdtempSync(join(cacheFolder(), 'kernel-'));
     try {
-      await unpack(await download(half), half);
+      await unpack(await download(half), half, wanted);
       keep(half, home);
     } finally {
       rmSync(half, { recursive: true, force: true });
@@ -77,9 +88,9 @@ async function fetchPackage(name: string, folder: string): Promise<number> {
   return (await runCommand(['apt-get', 'download', '-q', name], { cwd: folder, timeoutMs: 180_000 })).code;
 }
 
-async function unpack(file: string, folder: string): Promise<void> {
+async function unpack(file: string, folder: string, wanted: readonly string[]): Promise<void> {
   const script =
     'set -e; deb=$1; folder=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$folder" --wildcards "$@"';
-  await mustRun(['sh', '-c', script, 'unpack', file, folder, ...WANTED], { timeoutMs: 120_000 });
+  await mustRun(['sh', '-c', script, 'unpack', file, folder, ...wanted], { timeoutMs: 120_000 });
   rmSync(file);
 }

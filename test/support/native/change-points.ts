@@ -16,6 +16,8 @@ export interface ChangePoint {
 const CALLS = ['bpf', 'sendto', 'mkdir', 'rename', 'rmdir', 'unlink'];
 /** Of bpf(2): what can be seen from outside once it is done. Loading and looking cannot. */
 const BPF_CHANGES = /BPF_(OBJ_PIN|MAP_UPDATE_ELEM|MAP_DELETE_ELEM|LINK_CREATE|LINK_UPDATE)/;
+/** Where Node keeps, at its end, what it has stripped of types: no change of the code's. */
+const COMPILED = process.env['NODE_COMPILE_CACHE'];
 /** RTM_NEWQDISC, RTM_NEWTFILTER, RTM_DELTFILTER: strace does not always know which family a socket is of. */
 export const TC_CHANGES = /RTM_(NEWQDISC|NEWTFILTER|DELTFILTER)|nlmsg_type=0x(24|2c|2d)\b/;
 
@@ -57,6 +59,7 @@ function pointsIn(lines: readonly string[], since: RegExp): ChangePoint[] {
 
 function changes(call: string, text: string): boolean {
   if (/ = -1 E\w+ /.test(text)) return false;
+  if (COMPILED !== undefined && text.includes(COMPILED)) return false;
   if (call === 'bpf') return BPF_CHANGES.test(text);
   if (call === 'sendto') return TC_CHANGES.test(text);
   return true;

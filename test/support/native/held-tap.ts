@@ -76,6 +76,7 @@ interface PassedElement {
   elem: { val: string; counter: { packets: number } };
 }
 
+/** Before the guard of an agent that some other test runs meanwhile: that finds this namespace, too. */
 const COUNT_PASSED = `
 table ip passed {
   set seen {
@@ -84,7 +85,7 @@ table ip passed {
     counter
   }
   chain arrived {
-    type filter hook prerouting priority raw; policy accept;
+    type filter hook prerouting priority raw - 50; policy accept;
     iifname "vmn-*" update @seen { ip daddr }
   }
 }

@@ -16,6 +16,8 @@ export class AgentHome {
   readonly stateDir: string;
   readonly runDir: string;
   readonly bpffs: string;
+  /** Before the words that start an agent, such as `env NAME=value`. */
+  wrapper: readonly string[] = [];
 
   constructor(host: Namespace, folder: string, bpffs: string) {
     this.host = host;
@@ -37,8 +39,9 @@ export class AgentHome {
     return ['--state-dir', stateDir, '--run-dir', runDir, '--bpffs', bpffs];
   }
 
-  start(more: readonly string[] = []): AgentProcess {
-    return new AgentProcess(this, [...this.flags, ...more]);
+  /** `program`: the agent of another version than this one. */
+  start(more: readonly string[] = [], program = AGENT): AgentProcess {
+    return new AgentProcess(this, [...this.flags, ...more], program);
   }
 
   /** An agent of a cluster's host. */
@@ -53,9 +56,11 @@ export class AgentProcess {
   readonly #child: ChildProcess;
   #said = '';
 
-  constructor(home: AgentHome, flags: readonly string[]) {
+  constructor(home: AgentHome, flags: readonly string[], program = AGENT) {
     this.#home = home;
-    this.#child = home.host.spawn([AGENT, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = home.host.spawn([...home.wrapper, program, ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream
         ?.setEncoding('utf8')
@@ -63,8 +68,17 @@ export class AgentProcess {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Null: it runs, or was ended by a signal. */
+  get exitCode(): number | null {
+    return this.#child.exitCode;
   }
 
   /** What it logged, the last of it. */

@@ -20,11 +20,17 @@ interface Guest {
 
 const places = JSON.parse(process.argv[2] ?? '{}') as Record<string, Destination>;
 const everyMs = Number(process.argv[3] ?? 4);
+/** Behind standard input, output and error. */
+const FIRST_FD = 3;
 const guests = new Map<string, Guest>();
 
 /** Opens the tap if it is one that an agent made: TUNSETIFF on a name that is gone would make a new, bare one. */
 function plug(guest: Guest, vm: string): void {
-  const { tap } = guest.card;
+  const { tap, fd: number } = guest.card;
+  if (number !== undefined) {
+    guest.fd = FIRST_FD + number;
+    return;
+  }
   const ours = (): boolean => linkByName(tap)?.alias === `vmnetwork:${vm}`;
   if (!ours()) return;
   try {

@@ -9,6 +9,8 @@ export interface BlasterCard {
   tap: string;
   guestMac: string;
   guestAddress: string;
+  /** Of a tap that somebody else opened: which of the blaster's `fds` it is. It is closed when the blaster ends. */
+  fd?: number;
 }
 
 export interface BlasterOrder {
@@ -23,10 +25,16 @@ export class Blaster {
   #answered = 0;
   #asked = 0;
 
-  constructor(host: Namespace, places: Record<string, Destination>, everyMs = 4) {
+  /** `fds`: of taps that are open. */
+  constructor(
+    host: Namespace,
+    places: Record<string, Destination>,
+    everyMs = 4,
+    fds: readonly number[] = [],
+  ) {
     const main = fileURLToPath(new URL('blaster-main.ts', import.meta.url));
     const argv = [process.execPath, '--no-warnings', main, JSON.stringify(places), String(everyMs)];
-    this.#child = host.spawn(argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = host.spawn(argv, { stdio: ['pipe', 'pipe', 'inherit', ...fds] });
     if (this.#child.stdout === null) throw new Error('no pipe to the blaster');
     createInterface({ input: this.#child.stdout }).on('line', () => (this.#answered += 1));
   }

@@ -27,7 +27,7 @@ export class ClusterLab {
   readonly stage: Stage;
   readonly proxy: FaultProxy;
   readonly nodeName: string;
-  readonly #kubeconfig: string;
+  #kubeconfig: string;
   readonly #agents: AgentProcess[] = [];
   readonly #vms: RunningVm[] = [];
 
@@ -65,6 +65,12 @@ export class ClusterLab {
   agentKubeconfig(): Promise<string> {
     const account = { namespace: SYSTEM, name: 'vmnetwork-agent', node: this.nodeName };
     return this.stage.plane.kubeconfigForServiceAccount(account);
+  }
+
+  /** For agents from now on, as kubelets do it when a cluster was made anew. */
+  async renewCredential(): Promise<void> {
+    const account = { namespace: SYSTEM, name: 'vmnetwork-agent', node: this.nodeName };
+    this.#kubeconfig = await this.stage.plane.kubeconfigForServiceAccount(account, this.proxy.url);
   }
 
   startAgent(more: readonly string[] = []): AgentProcess {
@@ -139,7 +145,8 @@ export class RunningVm {
   /** Of the tap: whole frames. */
   readonly fd: number;
   readonly #child: ChildProcess;
-  #open = true;
+  #isHeld = true;
+  #isLaunched = true;
 
   private constructor(name: string, child: ChildProcess, fd: number) {
     const { tap, guestMac } = identityOf(name);
@@ -165,7 +172,8 @@ export class RunningVm {
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (said += String(text)));
     // Told once the tap is there and claimed, right before QEMU starts.
-    await poll('the tap of the VM', () => said.includes(identityOf(name).tap), { detail: () => said });
+    const isMade = (): boolean => said.includes(identityOf(name).tap);
+    await poll('the tap of the VM', isMade, { deadlineMs: 60_000, detail: () => said });
     const leave = moveInto(rental.host);
     try {
       return new RunningVm(name, child, openTap(identityOf(name).tap));
@@ -176,9 +184,14 @@ export class RunningVm {
 
   /** The VM ends: nobody holds the tap, and its launcher is gone. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    closeSync(this.fd);
-    this.#child.kill('SIGTERM');
+    this.letGo();
+    if (this.#isLaunched) this.#child.kill('SIGTERM');
+    this.#isLaunched = false;
+  }
+
+  /** Nobody holds the tap any more; its launcher lives on. */
+  letGo(): void {
+    if (this.#isHeld) closeSync(this.fd);
+    this.#isHeld = false;
   }
 }

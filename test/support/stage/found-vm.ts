@@ -62,16 +62,21 @@ export class FoundVm {
     return fromGuest(cast, { ip, udp: { destinationPort: to.port, sourcePort } });
   }
 
-  /** It ends as a VM whose plug is pulled, and nobody holds its taps. */
-  async kill(): Promise<void> {
+  /** From now on QEMU alone holds its taps. */
+  letGo(): void {
     if (this.#open) for (const fd of this.#fds) closeSync(fd);
     this.#open = false;
+  }
+
+  /** It ends as a VM whose plug is pulled, and nobody holds its taps. */
+  async kill(): Promise<void> {
+    this.letGo();
     await this.qemu.kill();
   }
 }
 
 /** As every guest has it; see wiring/identity.ts. */
-const GATEWAY = { gatewayAddress: '169.254.1.1', gatewayMac: '02:76:6d:6e:00:01' };
+export const GATEWAY = { gatewayAddress: '169.254.1.1', gatewayMac: '02:76:6d:6e:00:01' };
 
 /** A tap as `ip tuntap` makes it, up, in a bridge if one is named. */
 export async function makeTap(host: Namespace, tap: string, bridge: string | null = null): Promise<void> {

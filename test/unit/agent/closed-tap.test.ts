@@ -59,7 +59,7 @@ describe('a closed tap', () => {
     }
   });
 
-  test('failing at any step, it leaves no tap behind that is not closed', () => {
+  test('failing at any step, it leaves no tap behind that is not closed, and no record without a tap', () => {
     for (let at = 1; ; at += 1) {
       host = new ModelHost();
       host.kernel.failIn(at);
@@ -68,8 +68,17 @@ describe('a closed tap', () => {
         return expect(at).toBeGreaterThan(10);
       } catch {
         expect(host.kernel.byName(tap) === undefined || isClosed()).toBe(true);
+        expect(host.records.states.has(tap)).toBe(host.kernel.byName(tap) !== undefined);
       }
     }
+  });
+
+  test('that cannot be made again keeps the record of its VM: the guest has that address', () => {
+    const record = ensureClosedTap('vm-a', PATHS, host.ports());
+    host.kernel.deleteLink(host.kernel.byName(tap)?.ifindex ?? 0);
+    host.kernel.failIn(8);
+    expect(() => ensureClosedTap('vm-a', PATHS, host.ports())).toThrow();
+    expect(host.records.states.get(tap)).toEqual({ state: 'ok', record });
   });
 
   test('robbed of a program while up, it is set down and closed', () => {

@@ -32,7 +32,7 @@ describe('disputes', () => {
     const { tap } = identityOf(FIRST);
     await host.pass(manifests({ [FIRST]: endpoint(1) }));
     const both = await host.pass(manifests({ [FIRST]: endpoint(1), [SECOND]: endpoint(2) }));
-    expect(inForce(tap)?.endpoint.port).toBe(1);
+    expect(inForce(tap)?.endpoint?.port).toBe(1);
     expect(both.problems.map(({ on, error }) => [on, error.code])).toEqual([[tap, 'VMN_TAP_NOT_OURS']]);
     // The first one's network is gone, its VM still holds the tap.
     host.kernel.openTap(tap);
@@ -93,7 +93,7 @@ describe('disputes', () => {
     };
     const crowd = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`new-${index}`, {}]));
     const first = await host.pass(manifests({ ...crowd, 'vm-a': endpoint(2) }));
-    expect(inForce(identityOf('vm-a').tap)?.endpoint.port).toBe(2);
+    expect(inForce(identityOf('vm-a').tap)?.endpoint?.port).toBe(2);
     const waiting = first.attachments.filter(({ unfinished }) => unfinished === true);
     expect(waiting.length).toBeGreaterThan(10);
     expect(waiting.map(({ verified }) => verified)).not.toContain(true);
@@ -104,5 +104,26 @@ describe('disputes', () => {
     }
     expect(passes).toBeLessThan(20);
     expect(inForce(identityOf('new-19').tap)).not.toBeNull();
+  });
+
+  test('where it takes long to look at the host, more of a crowd is made in one pass', async () => {
+    const createTap = host.kernel.createTap.bind(host.kernel);
+    const links = host.kernel.links.bind(host.kernel);
+    host.kernel.createTap = (name) => {
+      host.nowNs += 100_000_000n;
+      return createTap(name);
+    };
+    const crowd = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`new-${index}`, {}]));
+    const madeIn = async (): Promise<number> => {
+      const before = host.kernel.links().length;
+      await host.pass(manifests(crowd));
+      return host.kernel.links().length - before;
+    };
+    expect(await madeIn()).toBeLessThan(5);
+    host.kernel.links = () => {
+      host.nowNs += 150_000_000n;
+      return links();
+    };
+    expect(await madeIn()).toBeGreaterThan(5);
   });
 });

@@ -20,10 +20,12 @@ const record: AttachmentRecord = {
   createdAt: '2026-01-31T12:00:00.000Z',
 };
 
+const endpoint = (port: number) => consumerEndpointSchema.parse({ address: '203.0.113.10', port });
+
 function intent(port: number, over: Partial<PolicyIntent> = {}): PolicyIntent {
   return {
     network: 't/one',
-    endpoint: consumerEndpointSchema.parse({ address: '203.0.113.10', port }),
+    endpoint: endpoint(port),
     graceSeconds: 0,
     quarantined: false,
     strictWireGuard: true,
@@ -38,7 +40,12 @@ function intent(port: number, over: Partial<PolicyIntent> = {}): PolicyIntent {
 
 let secrets = 0;
 const newSecret = (): Uint8Array => new Uint8Array(16).fill((secrets += 1));
-const at = (seconds: bigint, lastGeneration = 0n) => ({ nowNs: seconds * SECOND, lastGeneration, newSecret });
+const at = (seconds: bigint, lastGeneration = 0n) => ({
+  nowNs: seconds * SECOND,
+  lastGeneration,
+  newSecret,
+  pool: '100.64.0.0/16',
+});
 const first = (over: Partial<PolicyIntent> = {}): Policy =>
   intendedPolicy(intent(1, over), record, null, at(100n));
 
@@ -164,7 +171,7 @@ describe('the intended policy', () => {
 });
 
 describe('a previous endpoint that is stated', () => {
-  const [{ endpoint: one }, { endpoint: two }] = [intent(1), intent(2)];
+  const [one, two] = [endpoint(1), endpoint(2)];
   const stated = (until: bigint, over: Partial<PolicyIntent> = {}): PolicyIntent =>
     intent(2, { previous: { endpoint: one, untilNs: until * SECOND }, ...over });
   const moved = (from: Policy | null, until = 130n, now = 100n): Policy =>
@@ -220,5 +227,32 @@ describe('a previous endpoint that is stated', () => {
     const back = intendedPolicy(intent(1, { previous: null }), record, away, at(200n));
     expect(back.previous).toBeNull();
     expect(untilOf(intendedPolicy(stated(330n), record, back, at(300n)))).toBe(330n);
+  });
+});
+
+describe('[NM-1] Direct', () => {
+  const denied = [{ first: '0.0.0.0', last: '0.255.255.255' }];
+  const direct = (over: Partial<PolicyIntent> = {}): PolicyIntent =>
+    intent(1, { mode: 'Direct', endpoint: null, denied, strictWireGuard: false, graceSeconds: 0, ...over });
+
+  test('has no endpoint, and denies the other guests besides', () => {
+    const policy = intendedPolicy(direct(), record, first(), at(100n));
+    expect(policy).toMatchObject({ mode: 'Direct', endpoint: null, previous: null });
+    expect(policy.denied).toEqual([...denied, { first: '100.64.0.0', last: '100.64.255.255' }]);
+    expect(decodePolicy(encodePolicy(policy))).toEqual(policy);
+    expect(intendedPolicy(direct(), record, policy, at(101n))).toBe(policy);
+  });
+
+  test('another range is another policy', () => {
+    const policy = intendedPolicy(direct(), record, null, at(100n));
+    const more = [...denied, { first: '10.0.0.0', last: '10.0.0.0' }];
+    const next = intendedPolicy(direct({ denied: more }), record, policy, at(101n));
+    expect([next.generation, next.denied?.length]).toEqual([policy.generation + 1n, 3]);
+  });
+
+  test('no grace leads into it or out of it', () => {
+    const policy = intendedPolicy(direct(), record, first(), at(100n));
+    expect(intendedPolicy(intent(2, { graceSeconds: 30 }), record, policy, at(101n)).previous).toBeNull();
+    expect(intendedPolicy(direct({ previous: null }), record, first(), at(101n)).previous).toBeNull();
   });
 });

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { acquireLock, withFileLock } from '../../../src/agent/host/lock.ts';
+import { acquireLock, LockBusy, RecurringLock, withFileLock } from '../../../src/agent/host/lock.ts';
 
 const LOCK_MODULE = new URL('../../../src/agent/host/lock.ts', import.meta.url).href;
 
@@ -70,4 +70,58 @@ describe('the lock files', () => {
     expect(readFileSync(counter, 'utf8')).toBe('900');
     expect(existsSync(path)).toBe(false);
   }, 30_000);
+
+  test('who waits for it later lets the event loop turn, and has it when it is free', async () => {
+    const other = acquireLock(path, { wait: true });
+    const lock = new RecurringLock(path);
+    const order: string[] = [];
+    const work = lock.later(() => order.push('who waited'));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    order.push('the holder');
+    other.release();
+    await work;
+    expect(order).toEqual(['the holder', 'who waited']);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('one that is not free in time: nothing is done, and it is not waited for again until it was had', async () => {
+    const other = acquireLock(path, { wait: true });
+    const lock = new RecurringLock(path);
+    const done: string[] = [];
+    const work = (): Promise<unknown> => lock.later(() => done.push('work'));
+    await expect(work()).rejects.toThrow(LockBusy);
+    // Told before the next turn of the event loop.
+    const turn = new Promise((resolve) => setImmediate(resolve, 'a turn'));
+    await expect(Promise.race([work(), turn])).rejects.toThrow(LockBusy);
+    other.release();
+    expect(done).toEqual([]);
+    await work();
+    expect(done).toEqual(['work']);
+    // From here on it is.
+    const again = acquireLock(path, { wait: true });
+    const waiting = work();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    again.release();
+    await waiting;
+    expect(done).toEqual(['work', 'work']);
+  });
+
+  test('what takes it within work that has it does not wait, and it is let go when that throws', async () => {
+    const lock = new RecurringLock(path);
+    await expect(lock.later(() => lock.with(() => 42))).resolves.toBe(42);
+    const work = lock.later(() => {
+      throw new Error('inside');
+    });
+    await expect(work).rejects.toThrow('inside');
+    expect(existsSync(path)).toBe(false);
+    expect(lock.with(() => existsSync(path))).toBe(true);
+  });
+
+  test('one that cannot be had is an error where it is taken', async () => {
+    writeFileSync(join(dir, 'run'), 'a file');
+    const lock = new RecurringLock(path);
+    await expect(lock.later(() => 42)).resolves.toBe(42);
+    const code = 'VMN_STATE_UNREADABLE';
+    await expect(lock.later(() => lock.with(() => 42))).rejects.toThrow(expect.objectContaining({ code }));
+  });
 });

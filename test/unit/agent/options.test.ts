@@ -15,6 +15,7 @@ describe('the command line of vmnet-agent', () => {
       nodeName: 'Node-1',
       logLevel: 'info',
       resyncSeconds: 30,
+      takeoverSeconds: 10,
       managedInterfaces: [],
     });
   });

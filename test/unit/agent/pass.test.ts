@@ -90,7 +90,7 @@ describe('a pass', () => {
     expect(inForce()).toBeNull();
     // Gone for good is another matter.
     await host.pass(manifests(second));
-    expect(inForce()?.endpoint.port).toBe(2);
+    expect(inForce()?.endpoint?.port).toBe(2);
   });
 
   describe('a failed change of policy', () => {
@@ -112,7 +112,7 @@ describe('a pass', () => {
       await host.pass(manifests({ 'vm-a': atPort(1) }));
       const result = await failAt(manifests({ 'vm-a': atPort(2) }), 'writePolicy');
       expect(forVm(result)).toMatchObject({ verified: false, error: { code: 'VMN_BPF_MAP' } });
-      expect(inForce()?.endpoint.port).toBe(1);
+      expect(inForce()?.endpoint?.port).toBe(1);
     });
 
     test("of another network: the old one's policy does not stay", async () => {
@@ -133,12 +133,12 @@ describe('a pass', () => {
       await failAt(moved, 'writePolicy');
       host.advance(400);
       expect(forVm(await host.pass(moved)).error?.code).toBe('VMN_BPF_MAP');
-      expect(inForce()?.endpoint.port).toBe(1);
+      expect(inForce()?.endpoint?.port).toBe(1);
       host.advance(200);
       expect(forVm(await host.pass(moved)).verified).toBe(true);
       await failAt(manifests({ 'vm-a': atPort(3) }), 'writePolicy');
       await host.pass(manifests({ 'vm-a': atPort(4) }));
-      expect(inForce()?.endpoint.port).toBe(4);
+      expect(inForce()?.endpoint?.port).toBe(4);
     });
 
     test('does not touch the other VM', async () => {
@@ -194,7 +194,7 @@ describe('a pass', () => {
     kinds();
     expect(forVm(await host.pass(manifests({ 'vm-a': atPort(7) }))).verified).toBe(true);
     expect(kinds()).toEqual(['replace-filter']);
-    expect(inForce()?.endpoint.port).toBe(7);
+    expect(inForce()?.endpoint?.port).toBe(7);
     expect(host.kernel.attached(host.kernel.byName(A)?.ifindex ?? 0).from?.id).toBe(before);
   });
 
@@ -208,6 +208,18 @@ describe('a pass', () => {
       expect(inForce()).toBeNull();
       expect(forVm(result, 'vm-b').verified).toBe(true);
       expect(inForce('vm-b')?.guestAddress).not.toBe(address);
+    });
+
+    test('unreadable, under programs of another build: closed by our own', async () => {
+      await host.pass(ONE);
+      host.kernel.tag = 'next';
+      host.damageRecord('vm-a');
+      kinds();
+      expect(forVm(await host.pass(ONE)).error?.code).toBe('VMN_STATE_UNREADABLE');
+      expect(kinds()).toEqual(['replace-filter', 'forwarding']);
+      expect(inForce()).toBeNull();
+      await host.pass(ONE);
+      expect(kinds()).toEqual([]);
     });
 
     test('lost while the VM runs: closed, an error; once it has ended, made anew', async () => {

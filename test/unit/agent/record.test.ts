@@ -51,6 +51,26 @@ describe('records', () => {
     expect(folder.list()).toEqual(new Map([[tap, expected]]));
   });
 
+  test('the list reads a file again when it is another one or has changed, and only then', () => {
+    const later = new RecordFolder(dir, () => Date.now() + 60_000);
+    later.write(record);
+    const first = later.list().get(tap);
+    expect(later.list().get(tap)).toBe(first);
+    // As `vmnetctl run` does it.
+    folder.write({ ...record, network: 't/one' });
+    expect(later.list().get(tap)).toMatchObject({ state: 'ok', record: { network: 't/one' } });
+    const path = join(dir, `${tap}.json`);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('t/one', 't/two'));
+    expect(later.list().get(tap)?.state).toBe('unreadable');
+    folder.remove(tap);
+    expect(later.list()).toEqual(new Map());
+  });
+
+  test('the list reads a file that has changed just now each time: the next change may bear the same time', () => {
+    folder.write(record);
+    expect(folder.list().get(tap)).not.toBe(folder.list().get(tap));
+  });
+
   test('the answer to violations is kept; a record from before there was one is read as it is', () => {
     const violations = { answered: 3, quarantinedAt: '2026-01-31T12:00:00.000Z', toEnd: true };
     for (const one of [record, { ...record, violations }]) {
@@ -60,6 +80,15 @@ describe('records', () => {
     expect(() =>
       parseRecord(serializeRecord({ ...record, violations: { ...violations, answered: -1 } }), tap),
     ).toThrow();
+  });
+
+  test('one of a later version is no damaged one: it is refused, and says which agent reads it', () => {
+    folder.write({ ...record, version: 2 as never, later: true } as AttachmentRecord);
+    const found = folder.read(tap);
+    if (found.state !== 'unreadable') throw new Error(found.state);
+    expect(found.error.message).toContain('version 2 of its format');
+    expect(found.error.remedy).toContain('version that wrote it');
+    expect(folder.list().get(tap)?.state).toBe('unreadable');
   });
 
   test('is for root alone, and leaves no temporary file', () => {

@@ -49,7 +49,7 @@ describe('the loop', () => {
 
   function loopOf(
     pass: () => Promise<void>,
-    over: { resyncMs?: number; nextRetryNs?: () => bigint | null } = {},
+    over: Partial<ConstructorParameters<typeof ReconcileLoop>[0]> = {},
   ) {
     const log = createLogger({ level: 'silent' });
     const options = { resyncMs: 60_000, nextRetryNs: () => null, clock: systemClock, gatherMs: 5, log };
@@ -74,6 +74,42 @@ describe('the loop', () => {
     await poll('the second pass', () => loop.passes === 2);
     await new Promise((resolve) => setTimeout(resolve, 40));
     expect([passes, most]).toEqual([2, 1]);
+  });
+
+  test('a request after a quiet time is not gathered, one soon after a pass is', async () => {
+    let nowNs = 0n;
+    const clock = { ...systemClock, monotonicNs: () => nowNs };
+    const loop = loopOf(() => Promise.resolve(), { gatherMs: 60_000, clock });
+    nowNs = 60_000n * MS;
+    loop.request();
+    await poll('a pass at once', () => loop.passes === 1);
+    loop.request();
+    nowNs += 59_000n * MS;
+    // Due, and not begun.
+    expect([loop.passes, loop.overdueMs]).toEqual([1, 0]);
+  });
+
+  test('a request at once is not gathered: soon after a pass, during one, or when another one waits', async () => {
+    let began = 0;
+    let end: () => void = () => undefined;
+    const pass = (): Promise<void> => {
+      began += 1;
+      return new Promise((resolve) => (end = resolve));
+    };
+    // What is gathered does not come while this runs.
+    const loop = loopOf(pass, { gatherMs: 60_000 });
+    loop.request();
+    loop.requestAtOnce();
+    await poll('the first pass', () => began === 1);
+    loop.request();
+    loop.requestAtOnce();
+    end();
+    await poll('the second pass', () => began === 2);
+    end();
+    await poll('its end', () => loop.passes === 2);
+    loop.requestAtOnce();
+    await poll('the third pass', () => began === 3);
+    end();
   });
 
   test('runs by itself every resync period, also after a pass that threw', async () => {

@@ -187,6 +187,13 @@ describe('the status', () => {
       'True Quarantined',
       /^quarantined: nothing passes$/,
     ],
+    [
+      'Direct behind the kill switch',
+      { mode: 'Direct', desiredState: 'Quarantined' },
+      'Enforced',
+      'True Quarantined',
+      /^quarantined: nothing passes$/,
+    ],
   ])('of %s says how much is enforced, and is Ready, for it is what was asked for', async (...row) => {
     const [, spec, state, enforced, message] = row;
     const status = await statusOf(manifests({ 'vm-a': spec }, { classes: [GENEROUS] }));
@@ -269,7 +276,7 @@ describe('the status', () => {
       violate(host, 'vm-a');
       const time = '2026-01-31T12:00:00.000Z';
       const place = { vm: 'vm-a', network: 't/vm-a', direction: 'from-vm' as const, frameBytes: 60 };
-      violations.note({ ...place, time, reason: 'DestinationPort', summary: 'UDP' });
+      violations.note(identityOf('vm-a').tap, { ...place, time, reason: 'DestinationPort', summary: 'UDP' });
       const after = await statusOf(manifests({ 'vm-a': {} }));
       expect(logged(before, after)).toEqual([
         expect.objectContaining({

@@ -68,6 +68,7 @@ test.each([
   [['flows']],
   [['top']],
   [['explain']],
+  [['peer-config']],
   [['validate']],
   [['doctor']],
   [['version']],

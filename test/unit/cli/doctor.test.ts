@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import type { Nft } from '../../../src/agent/host/nft.ts';
+import { warnOfLooseReversePath } from '../../../src/agent/host/reverse-path.ts';
 import { renderGuard } from '../../../src/agent/wiring/guard-rules.ts';
 import { agentCheck } from '../../../src/cli/doctor/agent-check.ts';
 import { capabilityChecks, limitChecks } from '../../../src/cli/doctor/caller-checks.ts';
@@ -140,6 +143,32 @@ describe('settings', () => {
     expect(settingChecks(kernel(values('0', '0')), failing('EACCES'))[0]).toMatchObject({ found: 'unknown' });
   });
 
+  test('a container has them where VMNET_PROC_SYS_NET says', async () => {
+    const place = join(files.folder, 'net');
+    mkdirSync(join(place, 'ipv4/conf/default'), { recursive: true });
+    writeFileSync(join(place, 'ipv4/conf/default/forwarding'), '0');
+    const module = new URL('../../../src/cli/doctor/setting-checks.ts', import.meta.url).href;
+    const words = `import { settingChecks } from ${JSON.stringify(module)};
+      process.stdout.write(JSON.stringify(settingChecks({ readSetting: () => null })));`;
+    const env = { ...process.env, VMNET_PROC_SYS_NET: place };
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', words], {
+      env,
+    });
+    const checks = JSON.parse(stdout) as Check[];
+    expect(checks[0]).toMatchObject({ found: 'yes', detail: `${place} can be written to` });
+    expect(checks[2]?.detail).toContain(join(place, 'ipv4/conf/all/rp_filter'));
+  });
+
+  test('loose for all is warned of by the agent, too', () => {
+    const warned: unknown[] = [];
+    const log = { warn: (...said: unknown[]) => void warned.push(said) };
+    warnOfLooseReversePath(kernel(values('0', '1')), log);
+    warnOfLooseReversePath(kernel({}), log);
+    expect(warned).toEqual([]);
+    warnOfLooseReversePath(kernel(values('0', '2')), log);
+    expect(warned).toEqual([[{ remedy: expect.stringContaining('rp_filter=1') }, expect.any(String)]]);
+  });
+
   test('a setting that this kernel does not have, or does not show', () => {
     expect(found(settingChecks(kernel({}), () => true)).slice(1)).toEqual(['forwarding no', 'rp_filter no']);
     const refusing = {
@@ -266,17 +295,18 @@ describe('nft and the guard', () => {
 describe('an agent that runs', () => {
   const silent = () => Promise.reject(new VmnError('VMN_AGENT_UNREACHABLE', { attempted: 'ask' }));
   const paths = () => ({ stateDir: files.folder, runDir: join(files.folder, 'run') });
+  const nobody = () => null;
 
   test('is told with its version and process', async () => {
     const ask = () => Promise.resolve(status() as unknown as SeenStatus);
-    expect(await agentCheck(paths(), ask, () => '')).toMatchObject({
+    expect(await agentCheck(paths(), ask, () => '', nobody)).toMatchObject({
       found: 'yes',
       detail: 'version 0.1.0 runs as process 1 since 2026-01-31T12:00:00Z',
     });
   });
 
   test('none', async () => {
-    expect(await agentCheck(paths(), silent, () => '')).toMatchObject({
+    expect(await agentCheck(paths(), silent, () => '', nobody)).toMatchObject({
       needed: false,
       found: 'no',
       remedy: '',
@@ -287,9 +317,28 @@ describe('an agent that runs', () => {
     const lock = files.write('agent.lock', '');
     const { ino } = await import('node:fs').then(({ statSync }) => statSync(lock));
     const line = (inode: number) => `1: FLOCK  ADVISORY  WRITE 4711 fd:00:${inode} 0 EOF\n`;
-    const held = await agentCheck(paths(), silent, () => line(ino));
+    const held = await agentCheck(paths(), silent, () => line(ino), nobody);
     expect(held.detail).toContain(`${lock} is held`);
-    expect((await agentCheck(paths(), silent, () => line(ino + 1))).detail).not.toContain('held');
+    const another = await agentCheck(paths(), silent, () => line(ino + 1), nobody);
+    expect(another.detail).not.toContain('held');
+  });
+
+  test('with other folders than were given', async () => {
+    const folders = { stateDir: '/var/lib/other', runDir: '/run/other' };
+    const place = 'unit vmnet-agent.service';
+    const check = await agentCheck(
+      paths(),
+      silent,
+      () => '',
+      () => ({ pid: 4711, place, folders }),
+    );
+    expect(check).toMatchObject({
+      found: 'no',
+      detail: expect.stringContaining(
+        'process 4711 (unit vmnet-agent.service, state folder /var/lib/other) has this host',
+      ),
+      remedy: 'Ask that one: --run-dir /run/other --state-dir /var/lib/other',
+    });
   });
 });
 

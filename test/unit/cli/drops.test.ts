@@ -2,6 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { VmnError } from '../../../src/lib/errors.ts';
 import type { DropEvent } from '../../../src/agent/status/status.ts';
 import { countTable, type FrameCount, increases } from '../../../src/cli/drops/counter-table.ts';
+import { KernelCounts } from '../../../src/cli/drops/kernel-counts.ts';
+import type { HostFilter } from '../../../src/cli/filters/host-filters.ts';
+import { isDrop, reasonName } from '../../../src/filter/drop-reason.ts';
 import { type FollowedDrop, followDrops } from '../../../src/cli/drops/follow.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -14,6 +17,26 @@ const count = (change: Partial<FrameCount> = {}): FrameCount => ({
   packets: 5n,
   bytes: 300n,
   ...change,
+});
+
+test('the kernel counts for every filter, that on a tap of others too: by VM or by interface, each for itself', () => {
+  const filter = (vm: string, tap: string): HostFilter => {
+    return { vm, tap, pinDir: `/bpf/${tap}`, ifindex: null, elsewhere: false };
+  };
+  const list = [filter('a', 'vmn-0123456789'), filter('uuid-b', 'vnet0'), filter('if-7-3', 'if-7-3')];
+  const filters = {
+    list: () => list,
+    named: (name: string) => list.filter(({ vm, tap }) => vm === name || tap === name),
+  };
+  const lines = [
+    { direction: 'from-vm' as const, reason: 20, audited: false, packets: 5n, bytes: 300n },
+    { direction: 'from-vm' as const, reason: 0, audited: false, packets: 1n, bytes: 60n },
+  ];
+  const counts = new KernelCounts(filters, () => lines, { name: reasonName, isDrop });
+  expect(counts.read(null, false)).toEqual(list.map(({ vm, tap }) => count({ vm, tap })));
+  for (const name of ['uuid-b', 'vnet0'])
+    expect(counts.read(name, false, true)).toEqual([count({ vm: 'uuid-b', tap: 'vnet0' })]);
+  expect(counts.read('a', true).map(({ packets }) => packets)).toEqual([5n, 1n]);
 });
 
 test('the table is sorted by VM, then by number', () => {

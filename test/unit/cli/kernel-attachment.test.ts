@@ -3,6 +3,7 @@ import type { Link, ReadBack } from '../../../src/agent/host/kernel.ts';
 import { GATEWAY_MAC, identityOf } from '../../../src/agent/wiring/identity.ts';
 import type { RecordState } from '../../../src/agent/wiring/record.ts';
 import { kernelAttachment } from '../../../src/cli/status/kernel-attachment.ts';
+import { wireGuardKeySchema } from '../../../src/api/v1alpha1/wireguard-key.ts';
 import { VmnError } from '../../../src/lib/errors.ts';
 import { encodePolicy, type Policy, policyHash } from '../../../src/native/policy-abi.ts';
 
@@ -115,6 +116,14 @@ test('shows what is in force', () => {
     generation: 4n,
     policyHash: policyHash(enforced),
   });
+});
+
+test("shows the guest's public key, if it was given one", () => {
+  const guest = { publicKey: wireGuardKeySchema.parse('xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=') };
+  const given: RecordState =
+    record.state === 'ok' ? { ...record, record: { ...record.record, guest } } : absent;
+  expect(kernelAttachment(tap, given, link, found(enforced), true).guest).toEqual(guest);
+  expect(kernelAttachment(tap, record, link, found(enforced), true)).not.toHaveProperty('guest');
 });
 
 test('without a record the alias of the interface names the VM', () => {

@@ -27,6 +27,12 @@ describe('qemuCommand', () => {
     ]);
   });
 
+  test('adds the seed image as the last disk, read only, by whatever name its folder has', () => {
+    expect(
+      qemuCommand(['qemu', '-m', '512'], 'rental', values, '/run/a,b/vmn-0123456789.iso').slice(5),
+    ).toEqual([...CARD, '-drive', 'if=virtio,format=raw,readonly=on,file=/run/a,,b/vmn-0123456789.iso']);
+  });
+
   test.each([[['-name', 'guest=rental,debug-threads=on']], [['--name', 'rental']]])('keeps %j', (name) => {
     expect(qemuCommand(['qemu', ...name], 'rental', values)).toEqual(['qemu', ...name, ...CARD]);
   });

@@ -103,6 +103,39 @@ describe('the conditions of a network', () => {
       { Enforced: 'False NotHostEnforced' },
     ],
     [
+      'Direct that is quarantined: deny-all was read back',
+      {
+        network: network('one', { mode: 'Direct', desiredState: 'Quarantined' }),
+        said: { vm1: { Enforced: ['True', 'Quarantined'] } },
+      },
+      { Programmed: 'True Programmed', Enforced: 'True Quarantined' },
+    ],
+    [
+      'Direct that is not in force yet',
+      {
+        network: network('one', { mode: 'Direct' }),
+        said: { vm1: { Enforced: ['False', 'Pending'] } },
+      },
+      { Enforced: 'False Pending', Ready: 'False Pending' },
+    ],
+    [
+      'Direct of which the filter was detached',
+      {
+        network: network('one', { mode: 'Direct' }),
+        said: { vm1: { Enforced: ['False', 'Detached'] } },
+      },
+      { Enforced: 'False Detached', Ready: 'False Detached' },
+    ],
+    [
+      'Direct on a stale host',
+      {
+        network: network('one', { mode: 'Direct' }),
+        said: { vm1: { Enforced: ['False', 'NotHostEnforced'] } },
+        health: 'stale',
+      },
+      { Enforced: 'Unknown AgentStale', Ready: 'Unknown AgentStale' },
+    ],
+    [
       'Sampled',
       {
         network: network('one', { mode: 'Sampled' }),

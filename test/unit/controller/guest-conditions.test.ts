@@ -152,6 +152,7 @@ describe('the guests of a network', () => {
     const card = { programmed: enforced, enforced, provisioned: null, tunnel: null };
     const unheard = { status: 'Unknown', reason: 'AgentStale', message: 'gone quiet' } as const;
     const planned = planConditions({
+      end: '',
       network: guest,
       judgement: judge(guest, networkClass(), [], { state: 'none' }),
       vms,

@@ -14,7 +14,7 @@ import {
   NETWORKS,
 } from '../../../src/controller/kinds.ts';
 import type { Attachment } from '../../../src/controller/kinds.ts';
-import { ATTACHMENT_INDEXERS } from '../../../src/controller/vmnetwork/attachment-view.ts';
+import { ATTACHMENT_INDEXERS } from '../../../src/controller/vmnetwork/attachment-names.ts';
 import { NETWORK_INDEXERS } from '../../../src/controller/vmnetwork/fleet.ts';
 import type { KubeClient } from '../../../src/kube/client.ts';
 import { controller } from '../../../src/kube/controller/controller.ts';

@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { ATTACHMENTS, NETWORKS } from '../../../src/controller/kinds.ts';
 import type { Attachment, Network } from '../../../src/controller/kinds.ts';
-import { ATTACHMENT_INDEXERS, AttachmentView } from '../../../src/controller/vmnetwork/attachment-view.ts';
+import { ATTACHMENT_INDEXERS } from '../../../src/controller/vmnetwork/attachment-names.ts';
+import { AttachmentView } from '../../../src/controller/vmnetwork/attachment-view.ts';
 import { IndexedStore } from '../../../src/kube/store/store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { World } from '../../property/controller/support/world.ts';
@@ -90,11 +91,11 @@ describe('whoever has an attachment, or one on its way', () => {
     expect(view.claim(attachment)).toBe(true);
     expect(told).toHaveLength(1);
     isHeld(true);
-    view.failed(attachment, true);
+    view.failed(attachment, 'not made');
     expect(told).toHaveLength(1);
     isHeld(false);
     view.claim(attachment);
-    view.failed(attachment, false);
+    view.failed(attachment, 'unanswered');
     isHeld(true);
     view.created(attachment);
     isHeld(true);

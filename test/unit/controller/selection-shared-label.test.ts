@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { ATTACHMENTS } from '../../../src/controller/kinds.ts';
 import type { Attachment, HostNode, Network, NetworkClass } from '../../../src/controller/kinds.ts';
-import { ATTACHMENT_INDEXERS, AttachmentView } from '../../../src/controller/vmnetwork/attachment-view.ts';
+import { ATTACHMENT_INDEXERS } from '../../../src/controller/vmnetwork/attachment-names.ts';
+import { AttachmentView } from '../../../src/controller/vmnetwork/attachment-view.ts';
 import { Fleet, NETWORK_INDEXERS } from '../../../src/controller/vmnetwork/fleet.ts';
 import { NetworkTriggers } from '../../../src/controller/vmnetwork/triggers.ts';
 import { VmIndex } from '../../../src/controller/vmnetwork/vm-index.ts';

@@ -160,21 +160,91 @@ describe('planning VMNetworks', () => {
     expect(plan.attachments[0]?.network).toBe('t/b');
   });
 
+  describe('of VMs that were found', () => {
+    const UUID = '6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11';
+    const vm = { id: UUID, name: 'vm', uuid: UUID, holder: null };
+    const byUuid = network('u', { selector: { uuids: [UUID] } }, '2026-01-02T00:00:00Z');
+    const byName = network('n', {}, '2026-01-01T00:00:00Z');
+    const ownerOf = (plan: VmNetworkPlan): unknown[] =>
+      plan.found.map(({ vmId, network: owner, byUuid: is, intent }) => [vmId, owner, is, intent?.network]);
+
+    test('one is selected by its uuid, and no tap of ours is made for it', () => {
+      const plan = planOf([byUuid], { found: [vm, { ...vm, id: 'other', uuid: null }] });
+      expect(ownerOf(plan)).toEqual([[UUID, 't/u', true, 't/u']]);
+      expect(plan.attachments).toEqual([]);
+      expect(plan.networks[0]).toMatchObject({ vms: [UUID], bound: { status: 'True', reason: 'Bound' } });
+      expect(conditionsOf(planOf([byUuid]), 'u')[1]).toBe('Bound=False NoMatch');
+    });
+
+    test('by its name it is selected beside the tap of ours that may be its', () => {
+      const plan = planOf([byName], { found: [vm] });
+      expect(ownerOf(plan)).toEqual([[UUID, 't/n', false, 't/n']]);
+      expect(plan.networks[0]?.vms).toEqual([UUID, 'vm']);
+    });
+
+    test('all given parts must match', () => {
+      const both = network('both', { selector: { names: ['vm'], uuids: [UUID] } });
+      expect(ownerOf(planOf([both], { found: [vm] }))).toEqual([[UUID, 't/both', true, 't/both']]);
+      for (const other of [
+        { ...vm, name: 'else' },
+        { ...vm, uuid: UUID.replace('6a', '6b') },
+        { ...vm, uuid: null },
+      ])
+        expect(planOf([both], { found: [other] }).found).toEqual([]);
+      const elsewhere = network('e', { selector: { uuids: [UUID], nodeName: 'node-2' } });
+      expect(planOf([elsewhere], { found: [vm] }).found).toEqual([]);
+    });
+
+    test('of two networks the older has it, or the one that has it already; the other is told', () => {
+      const plan = planOf([byUuid, byName], { found: [vm] });
+      expect(ownerOf(plan)).toEqual([[UUID, 't/n', false, 't/n']]);
+      expect(conditionsOf(plan, 'u')[1]).toBe('Bound=False Conflict');
+      const held = planOf([byUuid, byName], { found: [{ ...vm, holder: 't/u' }] });
+      expect(ownerOf(held)).toEqual([[UUID, 't/u', true, 't/u']]);
+      expect(held.networks.find(({ name }) => name === 'n')?.bound.message).toContain(
+        `VM ${UUID} belongs to t/u`,
+      );
+    });
+
+    test('a refused network keeps it, denied', () => {
+      const refused = network('n', { limits: { packetsPerSecond: 1_000_000_001 } }, '2026-01-01T00:00:00Z');
+      expect(ownerOf(planOf([refused, byUuid], { found: [vm] }))).toEqual([[UUID, 't/n', false, undefined]]);
+    });
+  });
+
   test.each<[string, Partial<VmNetworkInput['spec']>]>([
-    ['spec.mode', { mode: 'Direct', consumerEndpoint: undefined }],
     ['spec.limits.packetsPerSecond', { limits: { packetsPerSecond: 1_000_000_001 } }],
     ['spec.limits.egressBitsPerSecond', { limits: { egressBitsPerSecond: 100_000_000_001 } }],
-    ['spec.selector.names', { selector: { matchLabels: { a: 'b' } } }],
+    ['spec.selector.matchLabels', { selector: { matchLabels: { a: 'b' } } }],
     ['spec.selector.matchLabels', { selector: { names: ['vm'], matchLabels: { a: 'b' } } }],
-    ['spec.selector.uuids', { selector: { names: ['vm'], uuids: ['6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11'] } }],
   ])('what this version lacks is refused by its name: %s', (field, spec) => {
-    const generous = networkClass('default', { allowedModes: ['Direct', 'Filtered'] });
-    const plan = planOf([network('one', spec)], { classes: [generous] });
+    const plan = planOf([network('one', spec)]);
     expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=False Unsupported');
     // Field, value, what is wrong, and what to do.
     expect(plan.networks[0]?.accepted.message).toMatch(/^spec\.[\w.]+ \(.+\) is .+\. (Use|Set|Name) .+\.$/);
     expect(plan.networks[0]?.accepted.message).toContain(`${field} (`);
     expect(plan.attachments.every(({ intent }) => intent === null)).toBe(true);
+  });
+
+  test('[NM-1] Direct denies what its class denies, and what no class can allow; whose endpoint is named does not matter', () => {
+    const deniedDestinations = { networks: ['203.0.113.0/24', '203.0.112.0/24'], privateRanges: true };
+    const classes = [networkClass('default', { allowedModes: ['Direct'], deniedDestinations })];
+    const spec = { mode: 'Direct', consumerEndpoint: undefined, endpointGraceSeconds: 30 } as const;
+    const plan = planOf([network('one', spec)], { classes });
+    expect(conditionsOf(plan, 'one')[0]).toBe('Accepted=True Accepted');
+    expect(plan.attachments[0]?.intent).toMatchObject({
+      ...{ mode: 'Direct', endpoint: null, graceSeconds: 0, strictWireGuard: false, audit: false },
+      denied: [
+        { first: '0.0.0.0', last: '0.255.255.255' },
+        { first: '10.0.0.0', last: '10.255.255.255' },
+        { first: '127.0.0.0', last: '127.255.255.255' },
+        { first: '169.254.0.0', last: '169.254.255.255' },
+        { first: '172.16.0.0', last: '172.31.255.255' },
+        { first: '192.168.0.0', last: '192.168.255.255' },
+        { first: '203.0.112.0', last: '203.0.113.255' },
+        { first: '224.0.0.0', last: '255.255.255.255' },
+      ],
+    });
   });
 
   test.each<[string, Partial<VmNetworkInput['spec']>, unknown]>([

@@ -108,6 +108,7 @@ describe('reasons', () => {
       '2 ArpAnswered',
       '3 AllowedFlow',
       '4 AllowedUnsampled',
+      '5 AllowedDirect',
       '16 NoPolicy',
       '17 PolicyAbi',
       '18 Quarantined',
@@ -143,6 +144,7 @@ describe('reasons', () => {
       '48 BitRate',
       '49 PacketRate',
       '50 IcmpToEndpoint',
+      '51 DeniedNetwork',
     ]);
   });
 
@@ -155,6 +157,7 @@ describe('reasons', () => {
       'ARP_ANSWERED',
       'ALLOWED_FLOW',
       'ALLOWED_UNSAMPLED',
+      'ALLOWED_DIRECT',
     ]);
   });
 

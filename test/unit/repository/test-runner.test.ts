@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import GivenOrder from '../../../scripts/testing/given-order.ts';
 import { newLeftovers } from '../../../scripts/testing/leftovers.ts';
 import { splitSkipReason } from '../../../scripts/testing/skip-reason.ts';
 import { closingLine, countTests } from '../../../scripts/testing/summary.ts';
@@ -12,46 +11,23 @@ import {
   type TestResults,
   type TierRecord,
 } from '../../../scripts/testing/test-results.ts';
+import { startOrder, TIERS, type Tier } from '../../../scripts/testing/tier.ts';
 import { skippedTitle } from '../../support/skip.ts';
+import { RunnerSandbox } from './runner-sandbox.ts';
 import { projectRoot } from './source-files.ts';
 
 // Each of these starts a Jest of its own.
 jest.setTimeout(60_000);
 
-/** A project with the real runner and tests of our choice, so that the runner can be seen to fail. */
-let sandbox: string;
-beforeAll(() => {
-  sandbox = mkdtempSync(join(tmpdir(), 'vmnetwork-runner-'));
-  mkdirSync(join(sandbox, 'test', 'unit'), { recursive: true });
-  for (const copied of ['scripts', 'test/support/skip.ts', 'jest.config.js', 'package.json']) {
-    cpSync(join(projectRoot, copied), join(sandbox, copied), { recursive: true });
-  }
-  symlinkSync(join(projectRoot, 'node_modules'), join(sandbox, 'node_modules'));
-});
-afterAll(() => {
-  rmSync(sandbox, { recursive: true, force: true });
-});
+const sandbox = new RunnerSandbox();
+afterAll(() => sandbox.remove());
 
-function run(testSource: string, environment: Record<string, string> = {}) {
-  writeFileSync(
-    join(sandbox, 'test', 'unit', 'a.test.ts'),
-    `import { expect, test } from '@jest/globals';\nimport { testWhen, requires } from '../support/skip.ts';\n${testSource}`,
-  );
-  const { CI: _ci, ...inherited } = process.env;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/test.ts', 'unit'], {
-    cwd: sandbox,
-    encoding: 'utf8',
-    env: { ...inherited, NO_COLOR: '1', ...environment },
-  });
-  const results = JSON.parse(
-    readFileSync(join(sandbox, 'build', 'test-results.json'), 'utf8'),
-  ) as TestResults;
-  return { status, output: stdout + stderr, last: stdout.trimEnd().split('\n').at(-1), results };
-}
+const run = (source: string, environment: Record<string, string> = {}) =>
+  sandbox.run('unit', { 'unit/a': source }, environment);
 
 describe('make test', () => {
-  test('ends with the counts and exit code 0 when all is well', () => {
-    const { status, last, results } = run("test('[AB-1] one', () => expect(1).toBe(1));");
+  test('ends with the counts and exit code 0 when all is well', async () => {
+    const { status, last, results } = await run("test('[AB-1] one', () => expect(1).toBe(1));");
     expect({ status, last }).toEqual({ status: 0, last: '1 passed, 0 failed, 0 skipped' });
     expect(results.tiers[0]?.tests[0]).toMatchObject({
       title: '[AB-1] one',
@@ -61,43 +37,75 @@ describe('make test', () => {
     });
   });
 
-  test('fails when a test fails, and shows why', () => {
-    const { status, last, output } = run("test('one', () => expect(1).toBe(2));\ntest('two', () => {});");
+  test('fails when a test fails, and shows why', async () => {
+    const { status, last, output } = await run(
+      "test('one', () => expect(1).toBe(2));\ntest('two', () => {});",
+    );
     expect({ status, last }).toEqual({ status: 1, last: '1 passed, 1 failed, 0 skipped' });
     expect(output).toContain('Expected: 2');
   });
 
-  test('fails when a file cannot even be loaded', () => {
-    const { status, last } = run("import '../nowhere.ts';\ntest('one', () => {});");
+  test('fails when a file cannot even be loaded', async () => {
+    const { status, last } = await run("import '../nowhere.ts';\ntest('one', () => {});");
     expect({ status, last }).toEqual({ status: 1, last: '0 passed, 1 failed, 0 skipped' });
   });
 
-  test('fails when no test ran at all', () => {
-    expect(run("testWhen(false, 'no luck', 'one', () => {});").status).toBe(1);
+  test('fails when no test ran at all', async () => {
+    expect((await run("testWhen(false, 'no luck', 'one', () => {});")).status).toBe(1);
   });
 
-  test('lists a skip with its reason, and in CI counts it as failed unless it is optional', () => {
+  test('lists a skip with its reason, and in CI counts it as failed unless it is optional', async () => {
     const source = `
       test('one', () => {});
       testWhen(false, 'needs a moon', 'two', () => {});
       requires({ met: false, reason: 'no peer here', optional: true }).test('three', () => {});`;
-    const here = run(source);
+    const here = await run(source);
     expect({ status: here.status, last: here.last }).toEqual({
       status: 0,
       last: '1 passed, 0 failed, 2 skipped',
     });
     expect(here.output).toContain('two: needs a moon');
-    const inCi = run(source, { CI: 'true' });
+    const inCi = await run(source, { CI: 'true' });
     expect({ status: inCi.status, last: inCi.last }).toEqual({
       status: 1,
       last: '1 passed, 1 failed, 1 skipped',
     });
   });
 
-  test('ends a run whose tests are done but which does not exit', () => {
-    const { status, output } = run("test('one', () => { setInterval(() => {}, 1000); });");
+  test('ends a run whose tests are done but which does not exit', async () => {
+    const { status, output } = await run("test('one', () => { setInterval(() => {}, 1000); });");
     expect(status).toBe(1);
     expect(output).toContain('left a handle');
+  });
+});
+
+describe('where several files run at a time', () => {
+  test('those that take longest start first, in that order, and the others as they are named', () => {
+    const tier: Tier = { ...TIERS[0]!, longest: ['slow', 'slower'] };
+    const files = ['a', 'slower', 'b', 'slow'].map((name) => `test/unit/${name}.test.ts`);
+    const started = startOrder(tier, files).map((file) =>
+      file.slice('test/unit/'.length, -'.test.ts'.length),
+    );
+    expect(started).toEqual(['slow', 'slower', 'a', 'b']);
+  });
+
+  test('Jest starts them as they are given', () => {
+    const argv = process.argv;
+    process.argv = ['node', 'jest', '--runTestsByPath', 'test/unit/b.test.ts', 'test/unit/a.test.ts'];
+    try {
+      const files = ['/x/test/unit/a.test.ts', '/x/test/unit/b.test.ts'].map((path) => ({ path }));
+      expect(new GivenOrder().sort(files).map(({ path }) => path.at(-9))).toEqual(['b', 'a']);
+    } finally {
+      process.argv = argv;
+    }
+  });
+
+  test('each file that is said to take long is there', () => {
+    const missing = TIERS.flatMap(({ folders, longest = [] }) => {
+      const paths = longest.map((name) => join(projectRoot, 'test', folders[0] ?? '', `${name}.test.ts`));
+      return paths.filter((path) => !existsSync(path));
+    });
+    expect(missing).toEqual([]);
   });
 });
 

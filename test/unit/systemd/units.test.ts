@@ -71,6 +71,13 @@ describe('the systemd units', () => {
     expect(agent.join(' ')).toContain(guard.slice(3).join(' '));
   });
 
+  test('the agent keeps what it compiled where it alone can write, and has it before its first start', () => {
+    const values = (key: string): string[] => valuesOf('vmnet-agent.service', key);
+    expect([...values('CacheDirectory'), ...values('CacheDirectoryMode')]).toEqual(['vmnetwork', '0700']);
+    expect(values('Environment')).toContain('NODE_COMPILE_CACHE=/var/cache/vmnetwork');
+    expect(values('ExecStartPre')).toEqual(['-/opt/vmnetwork/bin/vmnet-agent --version']);
+  });
+
   test('rights are those that the design names, and no others', () => {
     expect(valuesOf('vmnet-guard.service', 'CapabilityBoundingSet')).toEqual(['CAP_NET_ADMIN']);
     expect(valuesOf('vmnet-agent.service', 'CapabilityBoundingSet')[0]?.split(' ').sort()).toEqual([

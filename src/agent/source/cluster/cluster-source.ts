@@ -6,6 +6,7 @@ import type { Informer } from '../../../kube/reflector/informer.ts';
 import { keyOf } from '../../../kube/resource.ts';
 import type { Clock, Timer } from '../../../lib/clock.ts';
 import { ERRORS } from '../../../lib/errors.ts';
+import type { VmnError } from '../../../lib/errors.ts';
 import type { Logger } from '../../../lib/log.ts';
 import type { FilterEvent } from '../../../native/filter-engine.ts';
 import type { PassResult } from '../../attachment/pass.ts';
@@ -35,8 +36,8 @@ export interface ClusterSourcePorts extends SourcePorts {
   /** What was wrong before it began, for as long as it runs. */
   readonly problems: readonly Problem[];
   readonly facts: HostFacts;
-  /** Whether pins outlive the agent now. */
-  readonly isBpffs: () => boolean;
+  /** Why nothing can be pinned now, such that it outlives the agent; null: it can be. */
+  readonly bpffsFault: () => VmnError | null;
   /** What the filter of a tap counted; null: it cannot be read. */
   readonly counters: (tap: string) => PacketCounts | null;
   readonly recorder: EventRecorder;
@@ -120,8 +121,8 @@ export class ClusterSource implements IntentSource {
     this.#status.failed(problem.message);
   }
 
-  violated(vm: string, event: FilterEvent): void {
-    this.#status.violated(vm, event);
+  violated(pins: string, event: FilterEvent): void {
+    this.#status.violated(pins, event);
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { vmNetworkSpecSchema } from '../../../api/v1alpha1/vm-network-spec.ts';
 import type { VmNetworkSpec } from '../../../api/v1alpha1/vm-network-spec.ts';
 import type { ResolvedPolicy } from '../../../api/v1alpha1/index.ts';
 import type { PolicyIntent } from '../../../controller/vmnetwork/plan.ts';
-import { policyIntent } from '../../../controller/vmnetwork/plan/policy-intent.ts';
+import { policyIntent, tooManyDenied } from '../../../controller/vmnetwork/plan/policy-intent.ts';
 import { MAX_BITS_PER_SECOND, MAX_PACKETS_PER_SECOND } from '../../../native/policy-abi.ts';
 import { GATEWAY_ADDRESS, GATEWAY_MAC } from '../../wiring/identity.ts';
 import { refusal } from './wishes.ts';
@@ -52,12 +52,15 @@ export function hostPolicy(input: HostPolicyInput): HostPolicy {
     const said = objections.map(({ field, value, message }) => `${field} (${value}) ${message}`);
     return refused('DeniedByClass', said.join('. '));
   }
-  const intent = policyIntent(network, spec, classSpec);
-  const lacking = unsupported(input, intent);
+  const intent = policyIntent(network, spec, classSpec, ranges);
+  const crowded = spec.mode === 'Direct' ? tooManyDenied(classSpec, ranges) : null;
+  const wayOut =
+    'Deny larger networks in spec.deniedDestinations.networks of the class, which take in the small ones';
+  const lacking = crowded === null ? unsupported(input, intent) : `mode Direct ${crowded}. ${wayOut}`;
   if (intent === null || lacking !== null) {
-    return refused('Unsupported', lacking ?? `mode ${policy.mode} is not available in this version`);
+    return refused('Unsupported', lacking ?? `mode ${policy.mode} needs an endpoint`);
   }
-  const previous = previousOf(input);
+  const previous = spec.mode === 'Direct' ? null : previousOf(input);
   // One that the class has come to forbid goes at once; the controller is about to write so.
   const allowed =
     previous !== null &&

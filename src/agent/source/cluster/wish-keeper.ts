@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../../../api/manifest.ts';
 import type { Informer, InformerEvent } from '../../../kube/reflector/informer.ts';
 import { keyOf } from '../../../kube/resource.ts';
@@ -201,11 +202,10 @@ function textOfOne(saved: unknown): string {
   return text;
 }
 
-/** More than its status may be another. */
-function isAnother({ metadata }: AttachmentObject, { metadata: before }: AttachmentObject): boolean {
-  return (
-    metadata.uid !== before.uid ||
-    metadata.generation !== before.generation ||
-    (metadata.deletionTimestamp === undefined) !== (before.deletionTimestamp === undefined)
-  );
+/**
+ * More than its status is another. By what it says: a server whose store was restored gives generations anew, and then one of the
+ * same number may want something else.
+ */
+function isAnother(object: AttachmentObject, previous: AttachmentObject): boolean {
+  return !isDeepStrictEqual(savedAttachment(object), savedAttachment(previous));
 }

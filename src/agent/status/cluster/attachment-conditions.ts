@@ -13,6 +13,9 @@ export interface CardOutcome {
 
 type Said = Omit<PlannedCondition, 'type'>;
 
+/** Of what nothing passes on, these tell more than that. */
+const SAID_AS_IS: ReadonlySet<Said['reason']> = new Set<Said['reason']>(['Pending', 'UnsupportedBackend']);
+
 /** Longest message that is written, characters; the API's bound is far above. */
 const LONGEST_MESSAGE = 1024;
 
@@ -38,7 +41,7 @@ export function attachmentConditions(
 export function readBackOf(judged: JudgedAttachment, outcome: CardOutcome | null): CardOutcome | null {
   if (outcome === null || judged.intent === null || outcome.seen.enforced === null) return null;
   const { verified, desired } = outcome.result;
-  return verified && desired.want === 'program' && desired.intent === judged.intent ? outcome : null;
+  return verified && desired.want === 'program' && desired.asked === judged.intent ? outcome : null;
 }
 
 function programmed(judged: JudgedAttachment, outcome: CardOutcome | null): Said {
@@ -54,11 +57,12 @@ function programmed(judged: JudgedAttachment, outcome: CardOutcome | null): Said
 
 function enforced(judged: JudgedAttachment, outcome: CardOutcome | null): Said {
   const why = notHere(judged) ?? nothingPasses(judged, outcome);
-  if (why !== null) return why.reason === 'Pending' ? why : { ...why, reason: 'Denied' };
-  const proof = readBackOf(judged, outcome);
+  if (why !== null) return SAID_AS_IS.has(why.reason) ? why : { ...why, reason: 'Denied' };
+  const wasDetached = outcome?.seen.detached === true;
+  const proof = wasDetached ? null : readBackOf(judged, outcome);
   if (proof !== null) return readBack(judged, proof);
   if (outcome?.seen.state !== 'Error') return pending(outcome);
-  const isDetached = outcome.result.observed?.fault != null;
+  const isDetached = wasDetached || outcome.result.observed?.fault != null;
   return {
     status: 'False',
     reason: isDetached ? 'Detached' : 'ReadBackMismatch',
@@ -74,6 +78,7 @@ function readBack({ intent }: JudgedAttachment, { result, seen }: CardOutcome): 
     const message = intent?.quarantined === true ? seen.message : seen.message + wayOut;
     return { status: 'True', reason: 'Quarantined', message };
   }
+  if (policy?.mode === 'Direct') return { status: 'False', reason: 'NotHostEnforced', message: seen.message };
   if (policy?.flags.audit === true) return { status: 'False', reason: 'AuditOnly', message: seen.message };
   if (policy?.mode === 'Sampled' && policy.samplePerMillion < MILLION) {
     const message = `${seen.message}; ${detection(policy.samplePerMillion)}`;

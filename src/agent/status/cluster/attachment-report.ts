@@ -7,7 +7,7 @@ import type { CardOutcome } from './attachment-conditions.ts';
 /** What is to be said of an attachment, but for what takes time into account; see attachment-write.ts. */
 export interface AttachmentReport extends Pick<
   VmNetworkAttachmentStatus,
-  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds'
+  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds' | 'guest'
 > {
   readonly observedGeneration: number;
   readonly conditions: readonly PlannedCondition[];
@@ -26,7 +26,7 @@ export function attachmentReport(
 ): AttachmentReport {
   const { attachment } = judged;
   const conditions = attachmentConditions(judged, outcome);
-  // Nothing else is said of guests: this version provisions none.
+  // Nothing else is said of guests: whether one took what it was given is not known.
   if (sealedFault !== null && !attachment.deleting) {
     conditions.push({
       type: 'GuestProvisioned',
@@ -63,6 +63,7 @@ function cardReport(
       ifindex: link.ifindex,
       ...(found?.site == null ? {} : { netns: found.site }),
     },
+    ...(seen.guest === undefined ? {} : { guest: seen.guest }),
     ...exposureOf(outcome),
     ...enforcedOf(judged, readBackOf(judged, outcome)),
   };

@@ -1,5 +1,7 @@
+import type { Problem } from '../../../api/manifest.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import type { Clock } from '../../../lib/clock.ts';
+import type { VmnError } from '../../../lib/errors.ts';
 import type { Logger } from '../../../lib/log.ts';
 import type { EventRecorder } from '../../../kube/events/recorder.ts';
 import type { FilterEvent } from '../../../native/filter-engine.ts';
@@ -7,6 +9,7 @@ import type { PassResult } from '../../attachment/pass.ts';
 import type { VmDirectory } from '../../discovery/directory.ts';
 import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import type { AttachmentObject } from '../../source/cluster/kinds.ts';
+import { attachmentProblem } from '../problems.ts';
 import { cardKeyOf } from '../../wiring/card-key.ts';
 import type { SealedKeys } from '../../source/cluster/sealed-keys.ts';
 import type { AgentStatus } from '../status.ts';
@@ -16,6 +19,7 @@ import type { AttachmentReport } from './attachment-report.ts';
 import { AttachmentEvents } from './events.ts';
 import { EndedVms } from './events-ended.ts';
 import type { CardFound } from './events-ended.ts';
+import { UndeclaredCards } from './events-undeclared.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { NodePublisher } from './node-publisher.ts';
 import { nodeReport } from './node-report.ts';
@@ -28,7 +32,8 @@ export interface ClusterStatusPorts {
   readonly nodeName: string;
   readonly namespace: string;
   readonly facts: HostFacts;
-  readonly isBpffs: () => boolean;
+  /** Why nothing can be pinned now; null: it can be. */
+  readonly bpffsFault: () => VmnError | null;
   readonly vms: VmDirectory;
   readonly sealedKeys: SealedKeys;
   readonly present: (key: string) => AttachmentObject | undefined;
@@ -54,12 +59,15 @@ export class ClusterStatus {
   readonly #tuples = new ViolationTuples();
   readonly #events: AttachmentEvents;
   readonly #ended = new EndedVms();
+  readonly #undeclared = new UndeclaredCards();
   /** Attachments whose specs ask for the quarantine. */
   #killSwitches: ReadonlySet<string> = new Set();
   #reports: Reports = new Map();
   /** Pins and VM of each attachment that has a card here. */
   #cards: ReadonlyMap<string, { readonly tap: string; readonly vm: string }> = new Map();
   #problems: readonly string[] = [];
+  /** What keeps single attachments from being as wanted. */
+  #failing: readonly Problem[] = [];
   #passed = false;
 
   constructor(ports: ClusterStatusPorts) {
@@ -68,7 +76,7 @@ export class ClusterStatus {
     this.#attachments = new AttachmentPublisher({
       ...ports,
       counters: (key) => this.#ofCard(key, ({ tap }) => ports.counters(tap)),
-      violations: (key) => this.#ofCard(key, ({ vm }) => this.#tuples.of(vm)) ?? [],
+      violations: (key) => this.#ofCard(key, ({ tap }) => this.#tuples.of(tap)) ?? [],
       written: (key, object, before) => this.#events.written(object, before, this.#killSwitches.has(key)),
     });
     this.#node = new NodePublisher(ports);
@@ -112,11 +120,13 @@ export class ClusterStatus {
       const object = this.#ports.present(key);
       if (object !== undefined) this.#events.terminated(object);
     }
+    this.#tellUndeclared(status);
     this.#reports = reports;
     this.#cards = cards;
-    this.#tuples.keepOnly(new Set(status.attachments.map(({ vm }) => vm)));
+    this.#tuples.keepOnly(new Set(status.attachments.map(({ pins }) => pins)));
     this.#attachments.offer(reports);
     this.#problems = result.problems.map(({ on, error }) => `${on}: ${error.message}`);
+    this.#failing = result.attachments.flatMap((one) => attachmentProblem(one) ?? []);
     this.#passed = true;
     this.#heartbeat.nudge();
     this.#offerNode(null);
@@ -132,10 +142,10 @@ export class ClusterStatus {
     this.#offerNode(message);
   }
 
-  /** A frame of this VM broke a rule, now. */
-  violated(vm: string, event: FilterEvent): void {
-    this.#tuples.note(vm, event, this.#ports.clock.now().toISOString());
-    for (const [key, card] of this.#cards) if (card.vm === vm) this.#attachments.look(key);
+  /** A frame of the card that has these pins broke a rule, now. */
+  violated(pins: string, event: FilterEvent): void {
+    this.#tuples.note(pins, event, this.#ports.clock.now().toISOString());
+    for (const [key, card] of this.#cards) if (card.tap === pins) this.#attachments.look(key);
   }
 
   /** Somebody wrote an attachment, perhaps we. */
@@ -143,12 +153,22 @@ export class ClusterStatus {
     this.#attachments.look(key);
   }
 
+  /** Of this host, for there is no other object that it could be told of. Nothing is lost while that is not known. */
+  #tellUndeclared({ attachments }: AgentStatus): void {
+    const { object } = this.#node;
+    if (object === null) return;
+    for (const note of this.#undeclared.passed(attachments, this.#ports.clock.monotonicMs()))
+      this.#events.undeclared(object, note);
+  }
+
   #offerNode(failure: string | null): void {
     if (!this.#passed) return;
-    const { facts, isBpffs, vms } = this.#ports;
-    const features = { ...NO_FEATURES, ...facts.features, bpffs: isBpffs() };
+    const { facts, vms } = this.#ports;
+    const bpffsFault = this.#ports.bpffsFault();
+    const features = { ...NO_FEATURES, ...facts.features, bpffs: bpffsFault?.code !== 'VMN_BPFFS_MISSING' };
     const reported = vms.list().map((vm) => vm.reported);
-    this.#node.offer(nodeReport({ ...facts, features }, reported, failure, this.#problems));
+    const state = { failure, bpffsFault, problems: this.#problems, failing: this.#failing };
+    this.#node.offer(nodeReport({ ...facts, features }, reported, state));
   }
 
   #ofCard<T>(key: string, read: (card: { readonly tap: string; readonly vm: string }) => T): T | null {

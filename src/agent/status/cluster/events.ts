@@ -1,10 +1,10 @@
 import type { ConditionType } from '../../../api/v1alpha1/conditions.ts';
 import type { VmNetworkAttachmentStatus } from '../../../api/v1alpha1/index.ts';
 import type { EventRecorder } from '../../../kube/events/recorder.ts';
-import type { AttachmentObject } from '../../source/cluster/kinds.ts';
+import type { AttachmentObject, NodeObject } from '../../source/cluster/kinds.ts';
 import { isSameTuple } from './violation-tuples.ts';
 
-/** Why an Event is told of an attachment; docs/metrics.md says of each when. */
+/** Why an Event is told of an attachment, and of a host; docs/metrics.md says of each when. */
 export const EVENT_REASONS = [
   'Attached',
   'PolicyUpdated',
@@ -14,6 +14,7 @@ export const EVENT_REASONS = [
   'Violation',
   'Quarantined',
   'Terminated',
+  'Undeclared',
 ] as const;
 export type EventReason = (typeof EVENT_REASONS)[number];
 
@@ -49,7 +50,12 @@ export class AttachmentEvents {
     this.#tell(object, { type: 'Warning', reason: 'Terminated', action: 'Terminate', note });
   }
 
-  #tell(object: AttachmentObject, { type, reason, action, note }: PlannedEvent): void {
+  /** A card of this host is closed because nobody declared it. */
+  undeclared(host: NodeObject, note: string): void {
+    this.#tell(host, { type: 'Warning', reason: 'Undeclared', action: 'Deny', note });
+  }
+
+  #tell(object: AttachmentObject | NodeObject, { type, reason, action, note }: PlannedEvent): void {
     this.#recorder.event(object, type, reason, action, note);
   }
 }

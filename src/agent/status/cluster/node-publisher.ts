@@ -44,6 +44,11 @@ export class NodePublisher {
     });
   }
 
+  /** This host's, as the server last showed it to us; null: it has not. */
+  get object(): NodeObject | null {
+    return this.#known?.object ?? null;
+  }
+
   run(signal: AbortSignal): Promise<void> {
     return this.#queue.run(signal);
   }

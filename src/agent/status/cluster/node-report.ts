@@ -1,6 +1,8 @@
+import type { Problem } from '../../../api/manifest.ts';
 import type { VirtualMachine, VmNetworkNodeStatus } from '../../../api/v1alpha1/index.ts';
 import type { PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
 import { canonicalJson } from '../../../controller/vmnetwork/plan/canonical-json.ts';
+import type { VmnError } from '../../../lib/errors.ts';
 import { stamped } from './attachment-write.ts';
 
 /** What does not change while an agent runs. */
@@ -16,32 +18,43 @@ export interface NodeReport extends HostFacts {
 const MOST_VMS = 1024;
 const LONGEST_MESSAGE = 1024;
 
-/**
- * @param failure why the last pass failed as a whole, or null
- * @param problems what keeps the host from enforcing as it could, a sentence each
- */
+/** What changes from pass to pass, but for the VMs. */
+export interface HostState {
+  /** Why the last pass failed as a whole, or null. */
+  readonly failure: string | null;
+  /** Why nothing can be pinned now, or null. */
+  readonly bpffsFault: Pick<VmnError, 'code' | 'message' | 'remedy'> | null;
+  /** What keeps the host from enforcing as it could, a sentence each. */
+  readonly problems: readonly string[];
+  /** Single attachments that are not as wanted, by whose they are. */
+  readonly failing: readonly Problem[];
+}
+
 export function nodeReport(
   facts: HostFacts,
   vms: readonly VirtualMachine[],
-  failure: string | null,
-  problems: readonly string[],
+  { failure, bpffsFault, problems, failing }: HostState,
 ): NodeReport {
   const lacking = facts.features?.tcx === false ? ['the kernel has no tcx: filters hang on clsact'] : [];
   const left = vms.length > MOST_VMS ? [`${vms.length} VMs, of which ${MOST_VMS} are listed`] : [];
-  const wrong = [...problems, ...left];
   return {
     ...facts,
     conditions: [
       failure === null
         ? condition('Ready', 'True', 'Ready', 'the agent enforces')
         : condition('Ready', 'False', 'NotReady', `the last pass failed: ${failure}`),
-      facts.features?.bpffs === true
-        ? condition('BpfFsReady', 'True', 'Mounted', 'bpffs is mounted: pins survive the agent')
-        : condition('BpfFsReady', 'False', 'NotMounted', 'bpffs is not mounted: nothing can be pinned'),
-      degraded(wrong, lacking),
+      bpffsReady(bpffsFault),
+      degraded([...problems, ...left], failing, lacking),
     ],
     virtualMachines: vms.slice(0, MOST_VMS),
   };
+}
+
+function bpffsReady(fault: HostState['bpffsFault']): PlannedCondition {
+  if (fault === null)
+    return condition('BpfFsReady', 'True', 'Mounted', 'bpffs is mounted: pins survive the agent');
+  const reason = fault.code === 'VMN_BPFFS_READ_ONLY' ? 'ReadOnly' : 'NotMounted';
+  return condition('BpfFsReady', 'False', reason, `${fault.message}. ${fault.remedy}`);
 }
 
 /** The whole status as it is to be, given the one that stands; null: it stands so already. Pure. */
@@ -60,10 +73,26 @@ export function nodeStatus(
   return before !== undefined && canonicalJson(before) === canonicalJson(next) ? null : next;
 }
 
-function degraded(wrong: readonly string[], lacking: readonly string[]): PlannedCondition {
-  if (wrong.length > 0) return condition('Degraded', 'True', 'NeedsAttention', wrong.join('; '));
-  if (lacking.length > 0) return condition('Degraded', 'True', 'FeatureMissing', lacking.join('; '));
+function degraded(
+  wrong: readonly string[],
+  failing: readonly Problem[],
+  lacking: readonly string[],
+): PlannedCondition {
+  const said = [...wrong, ...failingSentence(failing), ...lacking].join('; ');
+  if (wrong.length > 0) return condition('Degraded', 'True', 'NeedsAttention', said);
+  if (failing.length > 0) return condition('Degraded', 'True', 'AttachmentsFailing', said);
+  if (lacking.length > 0) return condition('Degraded', 'True', 'FeatureMissing', said);
   return condition('Degraded', 'False', 'AsExpected', 'nothing is missing');
+}
+
+/** How many, and the first by name: the order of a pass is no news. */
+function failingSentence(failing: readonly Problem[]): string[] {
+  const [first] = [...failing].sort((a, b) => (a.file < b.file ? -1 : 1));
+  if (first === undefined) return [];
+  const which = failing.length === 1 ? '' : 'the first is ';
+  return [
+    `attachments that are not as wanted: ${failing.length}, ${which}${first.file}: ${first.message}. ${first.remedy}`,
+  ];
 }
 
 function condition(

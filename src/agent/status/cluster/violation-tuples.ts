@@ -9,16 +9,16 @@ import { keepKind } from '../kept-kinds.ts';
 export type ViolationSeen = NonNullable<VmNetworkAttachmentStatus['lastViolations']>[number];
 
 /**
- * The latest distinct violations of each VM that the kernel told of. It tells the first of a kind and then one in ten seconds,
+ * The latest distinct violations of each network card, by its pins, that the kernel told of. It tells the first of a kind and then one in ten seconds,
  * so `packets` is how many were told, and there were at least as many.
  */
 export class ViolationTuples {
-  readonly #byVm = new Map<string, Map<string, ViolationSeen>>();
+  readonly #byPins = new Map<string, Map<string, ViolationSeen>>();
 
   /** @param time RFC 3339 */
-  note(vm: string, event: FilterEvent, time: string): void {
-    const tuples = this.#byVm.get(vm) ?? new Map<string, ViolationSeen>();
-    this.#byVm.set(vm, tuples);
+  note(pins: string, event: FilterEvent, time: string): void {
+    const tuples = this.#byPins.get(pins) ?? new Map<string, ViolationSeen>();
+    this.#byPins.set(pins, tuples);
     const tuple = tupleOf(event);
     const key = JSON.stringify(tuple);
     const packets = (tuples.get(key)?.packets ?? 0) + 1;
@@ -26,13 +26,13 @@ export class ViolationTuples {
   }
 
   /** Newest last. */
-  of(vm: string): readonly ViolationSeen[] {
-    return [...(this.#byVm.get(vm)?.values() ?? [])];
+  of(pins: string): readonly ViolationSeen[] {
+    return [...(this.#byPins.get(pins)?.values() ?? [])];
   }
 
-  /** Forgets VMs that are no more. */
-  keepOnly(vms: ReadonlySet<string>): void {
-    for (const vm of this.#byVm.keys()) if (!vms.has(vm)) this.#byVm.delete(vm);
+  /** Forgets those that are no more. */
+  keepOnly(pins: ReadonlySet<string>): void {
+    for (const one of this.#byPins.keys()) if (!pins.has(one)) this.#byPins.delete(one);
   }
 }
 

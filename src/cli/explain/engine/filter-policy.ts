@@ -6,7 +6,7 @@ import { Ipv4Address } from '../../../packet/ipv4-address.ts';
 import { MacAddress } from '../../../packet/mac-address.ts';
 
 /** The policy of the C filter in the terms of the reference. */
-export function filterPolicyOf({ flags, endpoint, previous, ...policy }: Policy): FilterPolicy {
+export function filterPolicyOf({ flags, endpoint, previous, denied = [], ...policy }: Policy): FilterPolicy {
   return {
     ...policy,
     ...flags,
@@ -14,8 +14,9 @@ export function filterPolicyOf({ flags, endpoint, previous, ...policy }: Policy)
     guestAddress: addressOf(policy.guestAddress),
     gatewayMac: macOf(policy.gatewayMac),
     gatewayAddress: addressOf(policy.gatewayAddress),
-    endpoints: new EndpointAllowlist([udp(endpoint)]),
+    endpoints: new EndpointAllowlist(endpoint === null ? [] : [udp(endpoint)]),
     previous: previous === null ? null : { endpoint: udp(previous), untilNs: previous.untilNs },
+    denied: denied.map(({ first, last }) => ({ first: addressOf(first), last: addressOf(last) })),
   };
 }
 

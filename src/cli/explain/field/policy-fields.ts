@@ -5,6 +5,7 @@ export const POLICY_FIELDS = {
   PolicyAbi: () => field('policy.abi', 'unknown', 'known'),
   Quarantined: () => field('policy.desiredState', 'Quarantined', 'Active'),
   AllowedUnsampled: ({ policy }) => field('policy.samplePerMillion', `not among ${policy.samplePerMillion}`),
+  AllowedDirect: () => field('policy.mode', 'Direct'),
   BitRate: ({ policy }) => limit('egressBitsPerSecond', policy.limits.egressBitsPerSecond),
   PacketRate: ({ policy }) => limit('packetsPerSecond', policy.limits.packetsPerSecond),
   SuperFrame: () => field('frame.segments', 'several', 'one packet'),

@@ -1,3 +1,4 @@
+import type { PolicyEndpoint } from '../../../native/policy-abi.ts';
 import type { FrameView } from '../../../packet/summary/frame-view.ts';
 import { type DecidingField, field, type FieldOf, type JudgedByPolicy } from './field.ts';
 import { DESTINATION, SOURCE, UDP } from './ipv4-fields.ts';
@@ -17,27 +18,35 @@ export const REMOTE_FIELDS = {
   AllowedPreviousEndpoint: (judged) => field('previousEndpoint', remoteOf(judged)),
   AllowedFlow: (judged) => field('flow', `${guestPortOf(judged)} - ${remoteOf(judged)}`),
   PreviousEndpointExpired: (judged) =>
-    field(
-      'previousEndpoint',
-      remoteOf(judged),
-      `${judged.policy.endpoint.address}:${judged.policy.endpoint.port}`,
-    ),
-  SourceAddress: ({ view, direction, policy }) =>
+    field('previousEndpoint', remoteOf(judged), `${endpointOf(judged).address}:${endpointOf(judged).port}`),
+  SourceAddress: (judged) =>
     field(
       'ipv4.source',
-      view.ipv4(SOURCE),
-      direction === 'from-vm' ? policy.guestAddress : policy.endpoint.address,
+      judged.view.ipv4(SOURCE),
+      judged.direction === 'from-vm' ? judged.policy.guestAddress : endpointOf(judged).address,
     ),
-  DestinationAddress: ({ view, direction, policy }) =>
+  DestinationAddress: (judged) =>
     field(
       'ipv4.destination',
-      view.ipv4(DESTINATION),
-      direction === 'from-vm' ? policy.endpoint.address : policy.guestAddress,
+      judged.view.ipv4(DESTINATION),
+      judged.direction === 'from-vm' ? endpointOf(judged).address : judged.policy.guestAddress,
     ),
-  SourcePort: ({ view, direction, policy }) =>
-    field('udp.sourcePort', view.u16(UDP), direction === 'from-vm' ? 'not 0' : policy.endpoint.port),
-  DestinationPort: ({ view, direction, policy }) =>
-    field('udp.destinationPort', view.u16(UDP + 2), direction === 'from-vm' ? policy.endpoint.port : 'not 0'),
+  DeniedNetwork: ({ view, direction }) =>
+    direction === 'from-vm'
+      ? field('ipv4.destination', view.ipv4(DESTINATION), 'outside of the denied networks')
+      : field('ipv4.source', view.ipv4(SOURCE), 'outside of the denied networks'),
+  SourcePort: (judged) =>
+    field(
+      'udp.sourcePort',
+      judged.view.u16(UDP),
+      judged.direction === 'from-vm' ? 'not 0' : endpointOf(judged).port,
+    ),
+  DestinationPort: (judged) =>
+    field(
+      'udp.destinationPort',
+      judged.view.u16(UDP + 2),
+      judged.direction === 'from-vm' ? endpointOf(judged).port : 'not 0',
+    ),
   NotWireGuard: ({ view }) => notWireGuard(view),
 } satisfies Record<string, FieldOf>;
 
@@ -49,6 +58,11 @@ function remoteOf({ view, direction }: JudgedByPolicy): string {
 
 function guestPortOf({ view, direction }: JudgedByPolicy): number {
   return view.u16(direction === 'from-vm' ? UDP : UDP + 2);
+}
+
+/** Mode Direct has none, and none of the rules that ask for it. */
+function endpointOf({ policy }: JudgedByPolicy): PolicyEndpoint {
+  return policy.endpoint ?? { address: '0.0.0.0', port: 0 };
 }
 
 function notWireGuard(view: FrameView): DecidingField {

@@ -1,4 +1,5 @@
-import { TAP_MTU } from '../../../agent/wiring/identity.ts';
+import { DEFAULT_POOL, TAP_MTU } from '../../../agent/wiring/identity.ts';
+import { mergedRanges, rangeOf } from '../../../api/v1alpha1/denied-networks.ts';
 import type { PolicyIntent } from '../../../controller/vmnetwork/plan.ts';
 import { MAX_BITS_PER_SECOND, MAX_PACKETS_PER_SECOND, type Policy } from '../../../native/policy-abi.ts';
 import { parseIpv4Address } from '../../../api/v1alpha1/ipv4-address.ts';
@@ -58,7 +59,11 @@ export function policyFor(
     guestAddress: guest.guestAddress,
     gatewayAddress: guest.gatewayAddress,
     mode: intent.mode,
-    endpoint: { address: intent.endpoint.address, port: intent.endpoint.port },
+    endpoint:
+      intent.endpoint === null ? null : { address: intent.endpoint.address, port: intent.endpoint.port },
+    ...(intent.denied === undefined
+      ? {}
+      : { denied: mergedRanges([...intent.denied, rangeOf(DEFAULT_POOL)]) }),
     previous:
       previous === null
         ? null

@@ -6,7 +6,7 @@ import { decodePolicy, type Policy } from '../../../native/policy-abi.ts';
 import type { HostFilter, HostFilters } from '../../filters/host-filters.ts';
 import { escapeText } from '../../terminal/escape.ts';
 import { usageError } from '../../usage-error.ts';
-import { traitsOf } from '../report/policy-text.ts';
+import { targetOf, traitsOf } from '../report/policy-text.ts';
 import type { PolicyTerms } from './explained-policy.ts';
 import type { JudgedBy } from './judged-by.ts';
 
@@ -89,9 +89,7 @@ function describe({ vm, tap }: HostFilter, policy: Policy | null): string {
   if (policy === null) return escapeText(`${where}: nothing (denied)`);
   const { guestMac, guestAddress, endpoint, generation, mode, samplePerMillion, flags } = policy;
   const traits = [...traitsOf({ mode, samplePerMillion, ...flags }), `generation ${generation}`].join(', ');
-  return escapeText(
-    `${where}: ${guestMac} ${guestAddress} → ${endpoint.address}:${endpoint.port} (${traits})`,
-  );
+  return escapeText(`${where}: ${guestMac} ${guestAddress} → ${targetOf(endpoint)} (${traits})`);
 }
 
 function caveatsOf(filter: HostFilter, found: ReadBack, policy: Policy | null): string[] {

@@ -45,8 +45,10 @@ function fromAttachment({ metadata, spec }: VmNetworkAttachment, file: string): 
   const { policy } = spec;
   const { mode, consumerEndpoint } = policy;
   if (mode === 'Direct' || consumerEndpoint === undefined) {
-    const message = 'has mode Direct: its host judges no frame, so there is nothing to explain';
-    throw new InputError(file, message, 'Choose an attachment of another mode.', 'refused');
+    const message =
+      'has mode Direct: what its host denies stands in the class, which an attachment only names';
+    const remedy = 'Give its VMNetwork and VMNetworkClass, or on its host --live and the VM.';
+    throw new InputError(file, message, remedy, 'refused');
   }
   const { guestAddress, gatewayAddress, gatewayMac, previousEndpoint: previous } = policy;
   const { threshold, windowSeconds } = policy.violation;

@@ -20,6 +20,24 @@ export interface AttachmentIntent {
   readonly reason: string;
 }
 
+/** A VM that somebody else started on this host, as it was found. */
+export interface FoundVm {
+  readonly id: string;
+  readonly name: string;
+  readonly uuid: string | null;
+  /** The network that its policy came from last. It keeps the VM whatever the others' age. */
+  readonly holder: string | null;
+  /** It runs on interfaces of others alone, so that it needs no tap of ours. Absent: it may. */
+  readonly needsNoTap?: boolean;
+}
+
+/** What is wanted of a VM that was found and that some network selects. */
+export interface FoundIntent extends Omit<AttachmentIntent, 'vm'> {
+  readonly vmId: string;
+  /** By its uuid, so that its name may be another's, too. */
+  readonly byUuid: boolean;
+}
+
 export interface NetworkPlan {
   readonly key: string;
   readonly namespace: string;
@@ -28,13 +46,15 @@ export interface NetworkPlan {
   readonly endpoint: ConsumerEndpoint | null;
   readonly accepted: PlannedCondition;
   readonly bound: PlannedCondition;
-  /** VMs that this network has to itself, sorted. */
+  /** VMs that this network has to itself, sorted: names, and ids of those that were found. */
   readonly vms: readonly string[];
 }
 
 export interface VmNetworkPlan {
   readonly networks: readonly NetworkPlan[];
+  /** By name: of VMs that may be started on taps of ours. */
   readonly attachments: readonly AttachmentIntent[];
+  readonly found: readonly FoundIntent[];
 }
 
 export interface PlanInput {
@@ -51,6 +71,8 @@ export interface PlanInput {
    * time in a manifest is whatever its author wrote. Absent: age alone decides.
    */
   readonly holders?: ReadonlyMap<string, string>;
+  /** Absent: none. */
+  readonly found?: readonly FoundVm[];
 }
 
 /**
@@ -58,25 +80,57 @@ export interface PlanInput {
  * parts as the cluster's (age, acceptance, policy). Pure. Two networks that match one VM are never merged: the one that holds it keeps it,
  * else the older. A refused network keeps its
  * VMs bound and denied, so that refusing an old network never hands its VM to a younger one.
+ *
+ * A VM on a tap of ours is known by its name alone, so a selector with uuids is for VMs that were found.
  */
 export function planVmNetworks(input: PlanInput): VmNetworkPlan {
   const classes = new Map(input.classes.map((item) => [item.metadata.name, item]));
   if (!classes.has('default') && !input.classesInDoubt) classes.set('default', builtInClass());
 
+  const elsewhere = new Set((input.found ?? []).flatMap((vm) => (vm.needsNoTap === true ? [vm.name] : [])));
   const owners = new Map<string, Candidate>();
   const candidates = [...input.networks]
     .sort(byAge)
     .map((network) => judge(network, classes, input.nodeName));
   for (const candidate of candidates) {
     for (const vm of candidate.wants) {
+      if (elsewhere.has(vm)) continue;
       if (!owners.has(vm) || input.holders?.get(vm) === keyOf(candidate.network)) owners.set(vm, candidate);
     }
   }
-  const attachments = [...owners].map(([vm, owner]) => attachmentIntent(vm, owner));
+  const attachments = [...owners].map(([vm, owner]) => ({ vm, ...intentFrom(owner) }));
+  const found = (input.found ?? []).flatMap((vm) => claimsOn(vm, candidates) ?? []);
   return {
-    networks: candidates.map((candidate) => networkPlan(candidate, owners)),
+    networks: candidates.map((candidate) => networkPlan(candidate, owners, found)),
     attachments: attachments.sort((a, b) => compare(a.vm, b.vm)),
+    found: found.map(({ vm, owner }) => {
+      const byUuid = owner.network.spec.selector.uuids.length > 0;
+      return { vmId: vm.id, byUuid, ...intentFrom(owner) };
+    }),
   };
+}
+
+/** A VM that was found, and who wants it. */
+interface Claims {
+  readonly vm: FoundVm;
+  readonly owner: Candidate;
+  readonly losers: readonly Candidate[];
+}
+
+/** Null: nobody wants it. `candidates`: the oldest first. */
+function claimsOn(vm: FoundVm, candidates: readonly Candidate[]): Claims | null {
+  const claimants = candidates.filter(({ network, isHere }) => isHere && selects(network, vm));
+  const owner = claimants.find(({ network }) => keyOf(network) === vm.holder) ?? claimants[0];
+  if (owner === undefined) return null;
+  return { vm, owner, losers: claimants.filter((claimant) => claimant !== owner) };
+}
+
+/** All given parts must match. Labels are not asked: a network that gives some is refused, and denies what it may mean. */
+function selects({ spec: { selector } }: VmNetwork, { name, uuid }: FoundVm): boolean {
+  const { names, uuids } = selector;
+  if (names.length === 0 && uuids.length === 0) return false;
+  if (names.length > 0 && !names.includes(name)) return false;
+  return uuids.length === 0 || (uuid !== null && uuids.some((one) => one === uuid));
 }
 
 interface Candidate {
@@ -84,7 +138,9 @@ interface Candidate {
   readonly accepted: PlannedCondition;
   /** Null when it is refused. */
   readonly policy: PolicyIntent | null;
-  /** VMs on this host that it names. */
+  /** It is not pinned to another host. */
+  readonly isHere: boolean;
+  /** VMs on taps of ours that it names. */
   readonly wants: readonly string[];
 }
 
@@ -93,15 +149,16 @@ function judge(
   classes: ReadonlyMap<string, VmNetworkClass>,
   nodeName: string,
 ): Candidate {
-  const { nodeName: pinnedTo, names } = network.spec.selector;
-  const wants = pinnedTo === '' || pinnedTo === nodeName ? names : [];
+  const { nodeName: pinnedTo, names, uuids } = network.spec.selector;
+  const isHere = pinnedTo === '' || pinnedTo === nodeName;
+  const wants = isHere && uuids.length === 0 ? names : [];
   const ofClass = classes.get(network.spec.className);
   const accepted = acceptance(network, ofClass);
   const policy =
     accepted.status === 'True' && ofClass !== undefined
       ? policyIntent(keyOf(network), network.spec, ofClass.spec)
       : null;
-  return { network, accepted, policy, wants };
+  return { network, accepted, policy, isHere, wants };
 }
 
 function acceptance({ spec }: VmNetwork, found: VmNetworkClass | undefined): PlannedCondition {
@@ -115,13 +172,18 @@ function acceptance({ spec }: VmNetwork, found: VmNetworkClass | undefined): Pla
   return unsupported.length > 0 ? refusal('Unsupported', sentences(unsupported)) : ACCEPTED;
 }
 
-function attachmentIntent(vm: string, { network, accepted, policy }: Candidate): AttachmentIntent {
+function intentFrom({ network, accepted, policy }: Candidate): Omit<AttachmentIntent, 'vm'> {
   const key = keyOf(network);
   const reason = policy === null ? `VMNetwork ${key} is refused: ${accepted.message}` : '';
-  return { vm, intent: policy, network: key, reason };
+  return { intent: policy, network: key, reason };
 }
 
-function networkPlan(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): NetworkPlan {
+function networkPlan(
+  candidate: Candidate,
+  owners: ReadonlyMap<string, Candidate>,
+  found: readonly Claims[],
+): NetworkPlan {
+  const ids = found.flatMap(({ vm, owner }) => (owner === candidate ? [vm.id] : []));
   const { network, accepted, wants } = candidate;
   const { namespace, name } = network.metadata;
   return {
@@ -131,21 +193,29 @@ function networkPlan(candidate: Candidate, owners: ReadonlyMap<string, Candidate
     mode: network.spec.mode,
     endpoint: network.spec.consumerEndpoint ?? null,
     accepted,
-    bound: binding(candidate, owners),
-    vms: wants.filter((vm) => owners.get(vm) === candidate).sort(compare),
+    bound: binding(candidate, owners, found),
+    vms: [...wants.filter((vm) => owners.get(vm) === candidate), ...ids].sort(compare),
   };
 }
 
-function binding(candidate: Candidate, owners: ReadonlyMap<string, Candidate>): PlannedCondition {
-  const lost = candidate.wants.flatMap((vm) => {
+function binding(
+  candidate: Candidate,
+  owners: ReadonlyMap<string, Candidate>,
+  found: readonly Claims[],
+): PlannedCondition {
+  const lost = new Map<string, Candidate>();
+  for (const vm of candidate.wants) {
     const owner = owners.get(vm);
-    return owner === undefined || owner === candidate ? [] : [`VM ${vm} belongs to ${keyOf(owner.network)}`];
-  });
-  if (lost.length > 0) {
-    const message = `${lost.join('; ')}, which holds it or is older. Remove the VM from one of the two selectors.`;
+    if (owner !== undefined && owner !== candidate) lost.set(vm, owner);
+  }
+  for (const { vm, owner, losers } of found)
+    if (losers.includes(candidate) && !lost.has(vm.name)) lost.set(vm.id, owner);
+  if (lost.size > 0) {
+    const belong = [...lost].map(([vm, { network }]) => `VM ${vm} belongs to ${keyOf(network)}`);
+    const message = `${belong.join('; ')}, which holds it or is older. Remove the VM from one of the two selectors.`;
     return { type: 'Bound', status: 'False', reason: 'Conflict', message };
   }
-  if (candidate.wants.length === 0) {
+  if (candidate.wants.length === 0 && !found.some(({ owner }) => owner === candidate)) {
     const message = 'no VM on this host matches the selector';
     return { type: 'Bound', status: 'False', reason: 'NoMatch', message };
   }

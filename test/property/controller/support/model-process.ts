@@ -10,8 +10,8 @@ import {
   NETWORKS,
   SERVICE_CIDRS,
 } from '../../../../src/controller/kinds.ts';
-import { ATTACHMENT_INDEXERS } from '../../../../src/controller/vmnetwork/attachment-view.ts';
-import type { Holder } from '../../../../src/controller/vmnetwork/attachment-view.ts';
+import { ATTACHMENT_INDEXERS } from '../../../../src/controller/vmnetwork/attachment-names.ts';
+import type { Holder } from '../../../../src/controller/vmnetwork/attachment-names.ts';
 import { ownerOf } from '../../../../src/controller/vmnetwork/binding.ts';
 import type { Claimant } from '../../../../src/controller/vmnetwork/binding.ts';
 import { NETWORK_INDEXERS } from '../../../../src/controller/vmnetwork/fleet.ts';

@@ -46,6 +46,12 @@ export function fromVmCases(cast: Cast): FrameCase[] {
     ...strict(send),
     ...checksums(send),
     unjudged(send),
+    {
+      name: 'denied in mode Direct: a datagram to a stranger',
+      policy: 'direct',
+      frame: send({ ip: { destination: STRANGER.address } }),
+      reason: 'DENIED_NETWORK',
+    },
   ];
 }
 

@@ -49,6 +49,12 @@ export function toVmCases(cast: Cast): FrameCase[] {
     ...grace(cast),
     ...strict(send),
     unjudged(send),
+    {
+      name: 'denied in mode Direct: a datagram of a stranger',
+      policy: 'direct',
+      frame: send({ ip: { source: STRANGER.address } }),
+      reason: 'DENIED_NETWORK',
+    },
   ];
 }
 

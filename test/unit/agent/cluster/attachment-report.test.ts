@@ -15,6 +15,7 @@ import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import { ensureClosedTap } from '../../../../src/agent/wiring/closed-tap.ts';
 import { vmNetworkAttachmentStatusSchema } from '../../../../src/api/v1alpha1/vm-network-attachment-status.ts';
+import { wireGuardKeySchema } from '../../../../src/api/v1alpha1/wireguard-key.ts';
 import { completeStatus } from '../../../../src/agent/status/cluster/attachment-write.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import { attachment, classes, networkClass, wished } from '../support/cluster-objects.ts';
@@ -107,6 +108,14 @@ describe('what an agent says of an attachment', () => {
     });
   });
 
+  test("the guest's public key, if it was given one", async () => {
+    const guest = { publicKey: wireGuardKeySchema.parse('xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=') };
+    const { records } = host.ports();
+    const found = records.read(identityOf('vm-a').tap);
+    if (found.state === 'ok') records.write({ ...found.record, guest });
+    expect((await reportAfter(attachment())).guest).toEqual(guest);
+  });
+
   test.each([
     ['Conntrack', { mode: 'Conntrack' }, 'True Verified'],
     ['Sampled', { mode: 'Sampled', sampling: { ratePerMillion: 10_000 } }, 'False SampledInPart'],
@@ -184,6 +193,7 @@ describe('what an agent says of an attachment', () => {
         holders: new Map(),
         cards: new Map(),
         closedSites: new Map(),
+        heldTaps: new Set(),
         taps: new Map([
           [
             identityOf('vm-a').tap,
@@ -255,6 +265,15 @@ describe('what an agent says of an attachment', () => {
     expect(said(report)).toEqual({ Programmed: 'False Pending', Enforced: 'False Pending' });
     expect(report.conditions[0]?.message).toContain('vm-z');
     expect(report.interface).toBeUndefined();
+  });
+
+  test('of a backend that cannot be filtered: both conditions say so', async () => {
+    const { judged, result } = await pass([attachment()]);
+    const place = { at: 'found', unsupported: 'slirp', guestAddress: null } as const;
+    expect(reportOf({ ...judged[0]!, place }, result).conditions).toEqual([
+      { type: 'Programmed', status: 'False', reason: 'UnsupportedBackend', message: 'slirp' },
+      { type: 'Enforced', status: 'False', reason: 'UnsupportedBackend', message: 'slirp' },
+    ]);
   });
 
   test('a key that does not open is said; one that does is not, for no guest gets it', async () => {

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { ATTACHMENTS, CLASSES, HOST_NODES } from '../../../../src/agent/source/cluster/kinds.ts';
 import type { AttachmentObject, NodeObject } from '../../../../src/agent/source/cluster/kinds.ts';
+import { identityOf } from '../../../../src/agent/wiring/identity.ts';
+import { VmnError } from '../../../../src/lib/errors.ts';
 import { LEASE } from '../../../../src/kube/leader-election/lease.ts';
 import { generateSealingKey, sealPresharedKey } from '../../../../src/wireguard/sealed-key.ts';
 import { ClusterAgent } from '../support/cluster-agent.ts';
@@ -29,7 +31,7 @@ describe('an agent of a cluster', () => {
   };
   const stored = (): AttachmentObject | undefined => api.find<AttachmentObject>(ATTACHMENTS, KEY);
   const condition = (type: string) => stored()?.status?.conditions?.find((one) => one.type === type);
-  const passes = (port: number) => () => agent.inForce('vm-a')?.endpoint.port === port;
+  const passes = (port: number) => () => agent.inForce('vm-a')?.endpoint?.port === port;
   const isDenied = (): boolean => agent.inForce('vm-a') === null;
 
   async function enforced(): Promise<void> {
@@ -46,6 +48,29 @@ describe('an agent of a cluster', () => {
     expect(node?.status?.virtualMachines?.map(({ id }) => id)).toEqual(['vm-a']);
     expect(api.find(LEASE, 'system/node.node-1')).toBeDefined();
     expect(stored()?.status).toMatchObject({ observedGeneration: 1, exposureMilliseconds: 0 });
+  });
+
+  test('a single attachment that fails is told on its VMNetworkNode, until it does not', async () => {
+    await enforced();
+    const degraded = () =>
+      api.find<NodeObject>(HOST_NODES, 'node-1')?.status?.conditions?.find(({ type }) => type === 'Degraded');
+    const before = degraded()?.reason;
+    expect(before).not.toBe('AttachmentsFailing');
+    const { kernel } = agent.host;
+    kernel.writePolicy = () => {
+      throw new VmnError('VMN_BPF_MAP', { attempted: 'write the policy', on: 'vm-a' });
+    };
+    apply({ policy: { consumerEndpoint: OTHER } });
+    await agent.until('it to be said', () => degraded()?.reason === 'AttachmentsFailing');
+    expect(degraded()).toMatchObject({
+      status: 'True',
+      message: expect.stringMatching(/^[^;]*: 1, VM vm-a: .*write the policy/),
+    });
+    // The old policy is intact.
+    expect(passes(ENDPOINT.port)()).toBe(true);
+    Reflect.deleteProperty(kernel, 'writePolicy');
+    apply();
+    await agent.until('nothing to be said', () => degraded()?.reason === before);
   });
 
   test('makes no tap for an attachment whose card is not here', async () => {
@@ -302,7 +327,7 @@ describe('an agent of a cluster', () => {
       { direction: 'from-vm', reason: 20, audited: false, packets: 2n, bytes: 1n },
     ];
     agent.clock.stall(61_000);
-    agent.source.violated('vm-a', {
+    agent.source.violated(identityOf('vm-a').tap, {
       kind: 'drop',
       audited: false,
       timeNs: 0n,

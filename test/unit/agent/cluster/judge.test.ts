@@ -1,3 +1,5 @@
+import { MOST_DENIED } from '../../../../src/controller/vmnetwork/plan/policy-intent.ts';
+import { MAX_DENIED } from '../../../../src/native/policy-abi.ts';
 import { describe, expect, test } from '@jest/globals';
 import { clusterWanted } from '../../../../src/agent/source/cluster/cluster-wanted.ts';
 import { judgeAttachments } from '../../../../src/agent/source/cluster/judge.ts';
@@ -109,10 +111,28 @@ describe('an attachment as its host judges it', () => {
     });
   });
 
-  test('Direct that its class allows is refused as well: this version has none', () => {
+  test('[NM-1] Direct denies what its class and this cluster do, asked again here; with more than the filter holds, all', () => {
     const object = attachment({ policy: { mode: 'Direct', consumerEndpoint: undefined } });
-    const known = classes(networkClass({ allowedModes: ['Direct'] }));
-    expect(only([object], host(), known)?.refusal?.reason).toBe('Unsupported');
+    const direct = (ranges: readonly string[] | null) => {
+      const known = classes(networkClass({ allowedModes: ['Direct'] }));
+      const changed = [...known].map(
+        ([name, found]) => [name, { ...found, clusterRanges: ranges as never }] as const,
+      );
+      return only([object], host(), new Map(changed));
+    };
+    expect(direct(['198.51.100.7/32'])?.intent).toMatchObject({
+      ...{ mode: 'Direct', endpoint: null, previous: null },
+      denied: expect.arrayContaining([{ first: '198.51.100.7', last: '198.51.100.7' }]),
+    });
+    const scattered = (count: number): string[] =>
+      Array.from({ length: count }, (_, at) => `20.${at >> 7}.${(at & 127) * 2}.1/32`);
+    const others = direct([])?.intent?.denied?.length ?? 0;
+    expect(direct(scattered(MOST_DENIED - others))?.intent?.denied).toHaveLength(MOST_DENIED);
+    expect(direct(scattered(MOST_DENIED - others + 1))?.refusal).toMatchObject({ reason: 'Unsupported' });
+    expect(direct(null)?.refusal?.reason).toBe('Pending');
+    const closed = only([object], host(), classes(networkClass({ allowedModes: ['Filtered'] })));
+    expect(closed?.refusal?.reason).toBe('DeniedByClass');
+    expect(MOST_DENIED).toBe(MAX_DENIED - 1);
   });
 
   test.each([

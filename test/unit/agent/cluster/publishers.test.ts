@@ -234,8 +234,9 @@ describe('the VMNetworkNode', () => {
     platform: { os: 'Linux', architecture: 'amd64', kernel: '6.12' },
     features: { btf: true, tcx: true, clsact: true, ringbuf: true, bpffs: true },
   } as const;
+  const sound = { failure: null, bpffsFault: null, problems: [], failing: [] };
   const say = (problems: string[] = [], failure: string | null = null) =>
-    nodeReport(facts, [], failure, problems);
+    nodeReport(facts, [], { ...sound, failure, problems });
   let api: FakeApi;
   let clock: FakeClock;
   let publisher: NodePublisher;
@@ -304,12 +305,46 @@ describe('the VMNetworkNode', () => {
     const said = (one: ReturnType<typeof nodeReport>) =>
       one.conditions.map(({ type, status, reason }) => `${type}=${status} ${reason}`);
     expect(said(say([], 'no netlink'))).toContain('Ready=False NotReady');
-    const old = { ...facts, features: { ...facts.features, tcx: false, bpffs: false } };
-    expect(said(nodeReport(old, [], null, []))).toEqual([
+    const old = { ...facts, features: { ...facts.features, tcx: false } };
+    const bpffsFault = { code: 'VMN_BPFFS_MISSING', message: 'no bpffs', remedy: 'Mount it.' } as const;
+    expect(said(nodeReport(old, [], { ...sound, bpffsFault }))).toEqual([
       'Ready=True Ready',
       'BpfFsReady=False NotMounted',
       'Degraded=True FeatureMissing',
     ]);
+    const readOnly = nodeReport(facts, [], {
+      ...sound,
+      bpffsFault: { ...bpffsFault, code: 'VMN_BPFFS_READ_ONLY' },
+    });
+    expect(readOnly.conditions[1]).toEqual({
+      type: 'BpfFsReady',
+      status: 'False',
+      reason: 'ReadOnly',
+      message: 'no bpffs. Mount it.',
+    });
+  });
+
+  test('is degraded by a single attachment that fails, says how many and which first, until none does', async () => {
+    const failure = (vm: string) => ({
+      ...{
+        file: `VM ${vm}`,
+        message: `no memory for ${vm}`,
+        remedy: 'Free some.',
+        code: 'VMN_BPF_MAP' as const,
+      },
+    });
+    const degraded = () => node()?.status?.conditions?.find(({ type }) => type === 'Degraded');
+    await offer(nodeReport(facts, [], { ...sound, failing: [failure('b')] }));
+    expect(degraded()).toMatchObject({ status: 'True', reason: 'AttachmentsFailing' });
+    expect(degraded()?.message).toBe(
+      'attachments that are not as wanted: 1, VM b: no memory for b. Free some.',
+    );
+    await offer(nodeReport(facts, [], { ...sound, failing: [failure('b'), failure('a')] }), 10_000);
+    expect(degraded()?.message).toBe(
+      'attachments that are not as wanted: 2, the first is VM a: no memory for a. Free some.',
+    );
+    await offer(say(), 10_000);
+    expect(degraded()).toMatchObject({ status: 'False', reason: 'AsExpected' });
   });
 
   test('lists no more VMs than the API takes, and says that there are more', () => {
@@ -317,8 +352,7 @@ describe('the VMNetworkNode', () => {
     const one = nodeReport(
       facts,
       Array.from({ length: 1030 }, (_, index) => vm(index)),
-      null,
-      [],
+      sound,
     );
     expect(one.virtualMachines.length).toBe(1024);
     expect(one.conditions[2]).toMatchObject({ status: 'True', message: expect.stringContaining('1030') });

@@ -3,10 +3,10 @@ import { FoundVms } from '../../../../src/agent/discovery/found-vms.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import { createLogger } from '../../../../src/lib/log.ts';
 import { ModelMachine, type ModelProcess, OWN } from '../../../support/discovery/model-machine.ts';
+import { MAC, startQemu } from '../../../support/discovery/model-qemu.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 const RESYNC_MS = 30_000;
-const MAC = '52:54:00:00:00:01';
 
 let clock: FakeClock;
 let machine: ModelMachine;
@@ -24,21 +24,8 @@ afterEach(() => {
   expect(machine.isLetGo).toBe(true);
 });
 
-function qemu(netns: number, tap: string, ...words: string[]): ModelProcess {
-  const process = machine.fork('qemu-system-x86_64', netns);
-  process.words = [
-    'qemu',
-    '-name',
-    'vm',
-    '-netdev',
-    `tap,id=n,ifname=${tap}`,
-    '-device',
-    `nic,netdev=n,mac=${MAC}`,
-    ...words,
-  ];
-  machine.hold(process, 3, machine.makeTap(netns, tap));
-  return process;
-}
+const qemu = (netns: number, tap: string, ...words: string[]): ModelProcess =>
+  startQemu(machine, netns, tap, ...words);
 
 const links = (): (string | undefined)[] =>
   found.list().flatMap(({ cards }) => cards.map(({ link }) => link?.name));
@@ -168,6 +155,21 @@ test('processes that may not be looked into: their VMs are told, closed, with wh
   found.start();
   expect(found.list()).toMatchObject([{ reported: { name: 'vm' }, cards: [{ mac: MAC, link: null }] }]);
   expect(reasons()).toEqual(['needs CAP_SYS_PTRACE']);
+  expect(found.problems()).toEqual(['needs CAP_SYS_PTRACE']);
+});
+
+test('what cannot be seen is told when it begins and when it ends, with no VM come or gone', async () => {
+  found.start();
+  const told: (readonly string[])[] = [];
+  found.onChange(() => told.push(found.problems()));
+  machine.confined = true;
+  machine.makeNetns('closed');
+  await clock.advance(RESYNC_MS);
+  expect(told).toEqual([[expect.stringContaining('CAP_SYS_ADMIN')]]);
+  machine.confined = false;
+  await clock.advance(RESYNC_MS);
+  expect(told.at(-1)).toEqual([]);
+  expect(found.list()).toEqual([]);
 });
 
 test('a tap that was renamed a moment ago is found, though its event is still on the way', async () => {
@@ -270,6 +272,53 @@ test('a card that is plugged after its tap is known soon, without a slow look', 
   await clock.advance(RESYNC_MS / 3);
   expect(links()).toEqual(['tap0', 'late']);
   expect(reasons()).toEqual([null, null]);
+});
+
+test('a process that becomes QEMU while its descriptors are looked at is a VM, though who opened its tap keeps it', async () => {
+  const launcher = machine.fork('launcher', OWN);
+  const child = machine.fork('ip', OWN);
+  found.start();
+  await clock.advance(5000);
+  const tunFiles = machine.tunFiles.bind(machine);
+  machine.tunFiles = (pid, fds) => {
+    if (pid === child.pid) {
+      child.program = 'qemu-system-x86_64';
+      const card = ['-netdev', 'tap,id=n,fd=3', '-device', `nic,netdev=n,mac=${MAC}`];
+      child.words = ['qemu-system-x86_64', '-name', 'vm', ...card];
+    }
+    return tunFiles(pid, fds);
+  };
+  const tap = machine.makeTap(OWN, 'tap0');
+  machine.hold(launcher, 5, tap);
+  machine.hold(child, 3, tap);
+  await clock.advance(4000);
+  expect([links(), reasons()]).toEqual([['tap0'], [null]]);
+});
+
+test('a tap that is plugged by who opened it long ago, and keeps it, is the card of its VM alone', async () => {
+  const vm = qemu(OWN, 'tap0', '-qmp', 'unix:/q,server=on,wait=off');
+  vm.monitor = 'free';
+  vm.cards.set('n', { mac: MAC, fd: 3, kind: 'tap' });
+  const launcher = machine.fork('launcher', OWN);
+  const late = machine.makeTap(OWN, 'late');
+  machine.hold(launcher, 5, late);
+  found.start();
+  await clock.advance(5000);
+  expect(reasons()).toEqual([expect.stringContaining('no QEMU'), null]);
+  machine.hold(vm, 9, late);
+  vm.cards.set('m', { mac: '52:54:00:00:00:02', fd: 9, kind: 'tap' });
+  machine.setUp(late);
+  await clock.advance(1000);
+  expect([links(), reasons()]).toEqual([
+    ['tap0', 'late'],
+    [null, null],
+  ]);
+  // Unplugged it is the launcher's again.
+  vm.cards.delete('m');
+  machine.drop(vm, 9);
+  machine.setUp(late);
+  await clock.advance(1000);
+  expect(reasons()).toEqual([expect.stringContaining('no QEMU'), null]);
 });
 
 test('a pid that another process of the same program has by now is another stranger', async () => {

@@ -67,6 +67,7 @@ const CONTEXT: PlanContext = {
   nowNs: 0n,
   lastGeneration: 0n,
   newSecret: () => new Uint8Array(16),
+  pool: '100.64.0.0/16',
   now: '2026-01-01T00:00:00.000Z',
   guarded: true,
   endingOf: () => 'alive',
@@ -74,8 +75,10 @@ const CONTEXT: PlanContext = {
 
 function wish(port = 51900): DesiredAttachment {
   const set = manifests({ 'vm-a': { consumerEndpoint: { address: '203.0.113.10', port } } });
-  const [attachment] = wantedOf(set, { nodeName: 'node', holders: new Map(), cards: new Map() }).attachments;
-  return { want: 'program', vm: 'vm-a', network: NETWORK, intent: attachment!.intent! };
+  const view = { nodeName: 'node', holders: new Map(), cards: new Map(), heldTaps: new Set<string>() };
+  const [attachment] = wantedOf(set, view).attachments;
+  const intent = attachment!.intent!;
+  return { want: 'program', vm: 'vm-a', network: NETWORK, asked: intent, intent };
 }
 
 const kinds = (desired: DesiredAttachment, seen: ObservedAttachment, context = CONTEXT): string[] =>
@@ -103,6 +106,15 @@ describe('what is done to a link that somebody else made', () => {
   test('a card without a record gets one before anything passes', () => {
     const seen = observed({ record: { state: 'absent' }, routes: [], neighbours: [] });
     expect(kinds(wish(), seen)).toEqual(['make-record']);
+  });
+
+  test("another version's policy is replaced by this card's at once where the host leads its guest's address here", () => {
+    const theirs = judging(policyFor(wish()), { policy: null, currentProgram: false });
+    expect(kinds(wish(), theirs)).toEqual(['replace-filter set']);
+    const elsewhere = { ...theirs, routes: ['100.64.0.3'] };
+    expect(kinds(wish(), elsewhere).slice(0, 1)).toEqual(['replace-filter null']);
+    // Programs of ours judge by no such thing: somebody wrote it.
+    expect(kinds(wish(), { ...theirs, currentProgram: true }).slice(0, 1)).toEqual(['write-policy null']);
   });
 
   test('the policy of another card goes first, with all that leads there: nothing of it is gone on with', () => {
@@ -147,5 +159,64 @@ describe('what is done to a link that somebody else made', () => {
       'VMN_TAP_NOT_OURS',
       { kind: 'write-policy', policy: null },
     ]);
+  });
+
+  describe('whose VM is to be ended', () => {
+    const deny: DesiredAttachment = {
+      want: 'deny',
+      vm: 'vm-a',
+      network: null,
+      reason: 'its network is gone',
+    };
+    const holder = { pid: 77, startTicks: '770' };
+    const toEnd = { answered: 1, quarantinedAt: '2026-01-01T00:00:00.000Z', toEnd: true };
+    const ofCard = (
+      violations: AttachmentRecord['violations'],
+      card = RECORD,
+    ): Partial<ObservedAttachment> => {
+      return { record: { state: 'ok', record: { ...card, violations } } };
+    };
+
+    test('denied it is closed first, then ended: by a note of which process it is, then the end', () => {
+      const seen = judging(policyFor(wish()), { ...ofCard(toEnd), holders: [holder] });
+      const { actions } = planFound({ desired: deny, card: CARD }, seen, CONTEXT);
+      expect(actions.at(0)).toEqual({ kind: 'write-policy', policy: null });
+      expect(actions.slice(-2)).toEqual([
+        { kind: 'note-violations', violations: { ...toEnd, holder } },
+        { kind: 'end-vm', holder },
+      ]);
+      expect(kinds(deny, observed(ofCard({ ...toEnd, holder })))).toContain('end-vm');
+      const bridged = { link: { ...observed().link!, master: 9 }, holders: [holder] };
+      const unguarded = { ...CONTEXT, guarded: false };
+      expect(kinds(wish(), observed({ ...ofCard(toEnd), ...bridged }), unguarded)).toContain('end-vm');
+    });
+
+    test('once it has ended that is noted, and whoever comes next is left alone', () => {
+      const rest = { routes: [], neighbours: [], holders: [{ pid: 78, startTicks: '780' }] };
+      const seen = observed({ ...ofCard({ ...toEnd, holder }), ...rest });
+      const ended = { ...CONTEXT, endingOf: () => 'ended' as const };
+      expect(planFound({ desired: deny, card: CARD }, seen, ended).actions).toEqual([
+        { kind: 'note-violations', violations: { ...toEnd, toEnd: false } },
+      ]);
+      expect(kinds(deny, observed({ ...rest, ...ofCard({ ...toEnd, toEnd: false }) }))).toEqual([]);
+    });
+
+    test('which of two that hold it is the VM is not certain: said, and neither is ended', () => {
+      const holders = [holder, { pid: 78, startTicks: '780' }];
+      const plan = planFound({ desired: deny, card: CARD }, observed({ ...ofCard(toEnd), holders }), CONTEXT);
+      expect([plan.blocked?.code, plan.actions.map(({ kind }) => kind)]).toEqual([
+        'VMN_TAP_IN_USE',
+        ['drop-route', 'drop-neighbour'],
+      ]);
+    });
+
+    test('a record of another card, or no card that is known, ends nobody', () => {
+      const others = { ...RECORD, guestMac: '52:54:00:00:00:0c' };
+      const seen = observed({ ...ofCard(toEnd, others), holders: [holder] });
+      expect(kinds(deny, seen)).not.toContain('end-vm');
+      const mine = observed({ ...ofCard(toEnd), holders: [holder] });
+      const { actions } = planFound({ desired: deny, card: null }, mine, CONTEXT);
+      expect(actions.map(({ kind }) => kind)).not.toContain('end-vm');
+    });
   });
 });

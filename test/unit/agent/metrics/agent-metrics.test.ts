@@ -66,7 +66,7 @@ class Watched {
   /** Samples by name and labels. */
   async scrape(): Promise<Record<string, number>> {
     const text = await this.metrics.registry.metrics();
-    const samples = text.matchAll(/^(vmnet_agent_\w+(?:\{.*\})?|controller_\w+_total\{.*\}) (\S+)$/gm);
+    const samples = text.matchAll(/^(vmnetwork_agent_\w+(?:\{.*\})?|controller_\w+_total\{.*\}) (\S+)$/gm);
     return Object.fromEntries([...samples].map(([, series = '', value]) => [series, Number(value)]));
   }
 }
@@ -77,11 +77,11 @@ describe('the metrics of an agent', () => {
     agent = new Watched();
   });
   const frames = (direction: string, verdict: string, reason: string): string =>
-    `vmnet_agent_frames_total{direction="${direction}",verdict="${verdict}",reason="${reason}"}`;
+    `vmnetwork_agent_frames_total{direction="${direction}",verdict="${verdict}",reason="${reason}"}`;
 
   test('are those that docs/metrics.md lists, with type and labels', async () => {
     const ours = (lines: readonly string[]): string[] =>
-      lines.filter((line) => line.startsWith('vmnet_agent_'));
+      lines.filter((line) => line.startsWith('vmnetwork_agent_'));
     const text = await agent.metrics.registry.metrics();
     expect(ours(documentedMetrics())).toEqual(ours(servedMetrics(text)));
     for (const state of ['Enforced', 'Programmed', 'Denied', 'Pending', 'Error'])
@@ -125,21 +125,21 @@ describe('the metrics of an agent', () => {
   test('tell states, problems and passes', async () => {
     await agent.pass(manifests({ one: {}, two: {}, three: { desiredState: 'Quarantined' } }));
     expect(await agent.scrape()).toMatchObject({
-      'vmnet_agent_attachments{state="Enforced"}': 3,
-      'vmnet_agent_attachments{state="Error"}': 0,
-      vmnet_agent_quarantined_attachments: 0,
-      vmnet_agent_problems: 0,
-      vmnet_agent_longest_exposure_seconds: 0,
-      'vmnet_agent_build_info{version="1.2.3",from_vm_program="f",to_vm_program="t"}': 1,
+      'vmnetwork_agent_attachments{state="Enforced"}': 3,
+      'vmnetwork_agent_attachments{state="Error"}': 0,
+      vmnetwork_agent_quarantined_attachments: 0,
+      vmnetwork_agent_problems: 0,
+      vmnetwork_agent_longest_exposure_seconds: 0,
+      'vmnetwork_agent_build_info{version="1.2.3",from_vm_program="f",to_vm_program="t"}': 1,
       'controller_runtime_reconcile_total{controller="host",result="success"}': 1,
     });
     agent.host.damageRecord('one');
     await agent.pass(manifests({ one: {}, two: {}, three: {} }));
     agent.fail();
     expect(await agent.scrape()).toMatchObject({
-      'vmnet_agent_attachments{state="Enforced"}': 2,
-      'vmnet_agent_attachments{state="Error"}': 1,
-      vmnet_agent_problems: 1,
+      'vmnetwork_agent_attachments{state="Enforced"}': 2,
+      'vmnetwork_agent_attachments{state="Error"}': 1,
+      vmnetwork_agent_problems: 1,
       'controller_runtime_reconcile_total{controller="host",result="success"}': 2,
       'controller_runtime_reconcile_errors_total{controller="host"}': 1,
     });
@@ -147,7 +147,7 @@ describe('the metrics of an agent', () => {
 
   test('tell how long one has not been read back', async () => {
     const age = async (): Promise<number | undefined> =>
-      (await agent.scrape())['vmnet_agent_verification_age_seconds'];
+      (await agent.scrape())['vmnetwork_agent_verification_age_seconds'];
     const both = manifests({ one: {}, two: {} });
     expect(await age()).toBe(0);
     await agent.pass(both);

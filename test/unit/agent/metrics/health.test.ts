@@ -11,14 +11,23 @@ const passed = (complete: boolean, guarded: boolean): Pick<PassResult, 'wanted' 
 describe('the health of an agent', () => {
   test('is that passes end', () => {
     let idleMs = 99_999;
-    const { live } = new AgentHealth(() => idleMs, 30_000);
+    const { live } = new AgentHealth(
+      () => idleMs,
+      30_000,
+      () => null,
+    );
     expect(ailmentOf(live)).toBeNull();
     idleMs = 100_000;
     expect(ailmentOf(live)).toBe('passes: none has ended for 100 s');
   });
 
-  test('and its being ready that a pass ended, for wishes that are known, with the guard', () => {
-    const health = new AgentHealth(() => 0, 30_000);
+  test('and its being ready that a pass ended, for wishes that are known, with the guard, and pins can be made', () => {
+    let fault: string | null = null;
+    const health = new AgentHealth(
+      () => 0,
+      30_000,
+      () => fault,
+    );
     const said = (): string | null => ailmentOf(health.ready);
     expect(said()).toBe('pass: the first one has not ended');
     health.passed(passed(true, true));
@@ -30,6 +39,10 @@ describe('the health of an agent', () => {
     health.failed();
     expect(said()).toBe('pass: the last one failed');
     health.passed(passed(true, true));
+    expect(said()).toBeNull();
+    fault = 'is read-only';
+    expect(said()).toBe('bpffs: is read-only');
+    fault = null;
     expect(said()).toBeNull();
   });
 });

@@ -78,7 +78,7 @@ export class ClusterAgent {
       sealedKeys: new SealedKeys(key),
       problems: [],
       facts: { platform: { os: 'Linux', architecture: 'amd64', kernel: '6.12' } },
-      isBpffs: () => true,
+      bpffsFault: () => null,
       counters: (tap) => packetCounts(host.kernel.counters(`${PATHS.bpffs}/${tap}`)),
       recorder: {
         event: ({ metadata: { namespace = '', name } }, type, reason, _action, note) =>

@@ -86,6 +86,7 @@ export function host(vms: readonly string[] = ['vm-a'], over: Partial<HostView> 
     taps: new Map(taps),
     cards: new Map(),
     closedSites: new Map(),
+    heldTaps: new Set(),
     complete: true,
     nowNs: 0n,
     nowMs: 0,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { reconcile } from '../../../../src/agent/attachment/pass.ts';
 import type { PassMemory, PassPorts, PassResult } from '../../../../src/agent/attachment/pass.ts';
+import { Losses } from '../../../../src/agent/attachment/losses.ts';
 import { RetryTable } from '../../../../src/agent/attachment/retry.ts';
 import type { AttachmentResult } from '../../../../src/agent/attachment/rounds.ts';
 import type { Nft, NftFamily } from '../../../../src/agent/host/nft.ts';
@@ -12,6 +13,7 @@ import type { OpenedUplinks } from '../../../../src/agent/wiring/opened-uplinks.
 import type { AttachmentRecord, RecordState, RecordStore } from '../../../../src/agent/wiring/record.ts';
 import { vmNetworkClassSchema, vmNetworkSchema } from '../../../../src/api/v1alpha1/index.ts';
 import type { VmNetworkInput } from '../../../../src/api/v1alpha1/index.ts';
+import { MODES } from '../../../../src/api/v1alpha1/mode.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import type { HostVm } from '../../../../src/agent/discovery/directory.ts';
 import { NO_SITES } from '../../../../src/agent/found/site-watch.ts';
@@ -136,17 +138,31 @@ export class ModelHost {
   /** As the directory tells them. */
   vms: readonly HostVm[] = [];
   #secrets = 0;
+  #isLockFree = false;
+  /** Not a command of its own, which may wait. */
+  #inPass = false;
 
   ports(): PassPorts {
     return {
       kernel: this.kernel,
       records: this.records,
       withStateLock: (body) => {
+        if (this.#inPass && !this.#isLockFree) throw new Error('the event loop would wait for the lock');
         this.locked += 1;
         try {
           return body();
         } finally {
           this.locked -= 1;
+        }
+      },
+      whenStateLockIsFree: async (work) => {
+        // Never at once: whoever relies on what was before is to be found out.
+        await Promise.resolve();
+        this.#isLockFree = true;
+        try {
+          return work();
+        } finally {
+          this.#isLockFree = false;
         }
       },
       nft: this.nft,
@@ -170,7 +186,8 @@ export class ModelHost {
 
   /** The wishes of any source. */
   passFor(askWishes: (host: HostView) => Wanted, ports = this.ports()): Promise<PassResult> {
-    return reconcile(askWishes, this.memory, ports);
+    this.#inPass = true;
+    return reconcile(askWishes, this.memory, ports).finally(() => (this.#inPass = false));
   }
 
   /** The agent died: what it remembered is gone. */
@@ -195,6 +212,7 @@ function freshMemory(): PassMemory {
   return {
     retries: new RetryTable(),
     generations: new Map(),
+    losses: new Losses(),
     exposure: new Exposure(),
     guardedSites: new Set(),
   };
@@ -207,7 +225,7 @@ export const GENEROUS = vmNetworkClassSchema.parse({
   apiVersion: 'vmnetwork.io/v1alpha1',
   kind: 'VMNetworkClass',
   metadata: { name: 'default' },
-  spec: { allowAudit: true, allowNonStrict: true },
+  spec: { allowedModes: [...MODES], allowAudit: true, allowNonStrict: true },
 });
 
 /** The VM reaches its threshold once more. */

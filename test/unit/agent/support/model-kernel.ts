@@ -74,6 +74,7 @@ export class ModelKernel implements Kernel {
   readonly pins = new Map<string, PinSet>();
   readonly routeTable: HostRoute[] = [];
   readonly neighbourTable: { ifindex: number; address: string; mac: string }[] = [];
+  readonly own = new Set(['127.0.0.0/8', '192.0.2.99/32']);
   readonly settings = new Map<string, string>();
   readonly processes = new Map<number, string>();
   /** Who holds which tap, as /proc shows it. */
@@ -439,6 +440,11 @@ export class ModelKernel implements Kernel {
 
   foreignRoutes(): HostRoute[] {
     return [{ destination: '198.51.100.0', prefixLength: 24, ifindex: 1 }];
+  }
+
+  ownNetworks(): string[] {
+    this.step('VMN_NETLINK', 'list own networks');
+    return [...this.own];
   }
 
   addRoute(address: string, ifindex: number): void {

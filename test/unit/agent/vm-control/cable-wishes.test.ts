@@ -13,7 +13,7 @@ test('[FS-4] whose cable is to be out: of a VM from its violations on, until tha
     const { attachments } = await host.pass(
       manifests({ 'vm-a': { violation: { action: 'Quarantine' }, ...spec }, 'vm-b': {} }),
     );
-    return cableWishes(attachments, host.kernel).map(({ key, mac, want }) => [key, mac, want]);
+    return cableWishes(attachments, () => []).map(({ key, mac, want }) => [key, mac, want]);
   };
   const [out, stay] = ['out', 'stay'].map((want) => [tap, guestMac, want]);
   await wanted();
@@ -38,6 +38,29 @@ test('[FS-4] whose cable is to be out: of a VM from its violations on, until tha
   if (link !== undefined) link.heldByQemu = false;
   host.endings.finish();
   expect(await wanted()).toEqual([]);
+});
+
+test('who holds the tap is asked where it is: another namespace may have one of its name', async () => {
+  const host = new ModelHost();
+  await host.pass(manifests({ 'vm-a': { violation: { action: 'Quarantine' } } }));
+  const link = host.kernel.byName(tap);
+  if (link !== undefined) link.heldByQemu = true;
+  violate(host, 'vm-a');
+  const { attachments } = await host.pass(manifests({ 'vm-a': { violation: { action: 'Quarantine' } } }));
+  const found = { site: 'net:[7]', card: null, inForceFor: null, exposureMs: null };
+  const asked: unknown[] = [];
+  const wishes = cableWishes(
+    [...attachments, ...attachments.map((one) => ({ ...one, found }))],
+    (...where) => {
+      asked.push(where);
+      return [];
+    },
+  );
+  for (const { holders } of wishes) holders();
+  expect(asked).toEqual([
+    [tap, null],
+    [tap, 'net:[7]'],
+  ]);
 });
 
 test('what is told of a cable stands in the status of the VM', async () => {

@@ -96,11 +96,13 @@ describe('[FS-4] the cable of a quarantined VM', () => {
     await keep(wish());
     expect([cables.stateOf('vmn-a'), changes]).toEqual(['its cable could not be pulled: in use', 1]);
     vm.monitor = 'free';
+    expect(cables.nextNs()).toBe(clock.monotonicNs() + 15_000_000_000n);
     await keep(wish());
     expect(vm.linked).toBe(true);
     await clock.advance(15_000);
     await keep(wish());
     expect([vm.linked, cables.stateOf('vmn-a'), changes]).toEqual([false, 'its cable is pulled', 2]);
+    expect(cables.nextNs()).toBeNull();
   });
 
   test('that cannot be plugged in stays noted and told', async () => {

@@ -6,7 +6,8 @@ const forever = new Promise<never>(() => undefined);
 describe('a deadline', () => {
   const told: string[] = [];
   let deadline: Deadline;
-  const start = (minutes: number): Deadline => (deadline = new Deadline(minutes, (text) => told.push(text)));
+  const start = (minutes: number): Deadline =>
+    (deadline = new Deadline(minutes, (text) => told.push(text), 'fleet', 'a smaller one: --nodes 100'));
   afterEach(() => deadline.close());
 
   test('says what was being done when it passed, and what to do', async () => {

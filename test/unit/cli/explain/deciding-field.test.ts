@@ -190,7 +190,7 @@ test('20,000 generated frames (seed 4): a drop has a field that is not as wanted
     const { action, reason } = strategyFor(inForce).judge(direction, inForce, frame, circumstances);
     const by = bytes === null || inForce === 'none' ? null : known(bytes);
     // Nobody, address and port 0, is matched by no frame, not even by one to that address.
-    if (by === 'foreign' || by?.endpoint.port === 0) continue;
+    if (by === 'foreign' || by?.endpoint?.port === 0) continue;
     const { found, wanted } = decidingField(reason, { direction, view: new FrameView(frame), policy: by });
     // What stands beside a frame is in no capture: offloads, tags that were taken off, the mark of our own answers.
     const { superFrame, vlanInMetadata, ownAnswer, pendingChecksumAt } = circumstances;

@@ -85,7 +85,7 @@ describe('a VMNetworkAttachment', () => {
       gatewayMac: '02:00:00:00:00:07',
       gatewayAddress: '169.254.7.7',
     });
-    expect(encodePolicy(found as NonNullable<typeof found>)).toHaveLength(128);
+    expect(encodePolicy(found as NonNullable<typeof found>)).toHaveLength(4232);
   });
 
   test('options go before what it says', () => {
@@ -138,9 +138,9 @@ describe('a VMNetworkAttachment', () => {
     expect(explained(attachment()).intent).toMatchObject({ network: 'tenant-a/rental-7f3a-0' });
   });
 
-  test('mode Direct is refused: the host judges nothing', () => {
+  test('mode Direct is refused: what is denied stands in the class', () => {
     expect(() => explained(attachment('    mode: Direct\n'))).toThrow(
-      /mode Direct: its host judges no frame/,
+      /mode Direct: what its host denies stands in the class/,
     );
   });
 

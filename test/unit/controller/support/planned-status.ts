@@ -30,6 +30,7 @@ export interface Given {
   readonly nowMs?: number;
   readonly secret?: NetworkPlanInput['secret'];
   readonly noAttachments?: boolean;
+  readonly inDoubt?: boolean;
 }
 
 /** The status that is planned for one network, its agents having said what is given. */
@@ -64,7 +65,8 @@ export function statusOf(given: Given = {}): PlannedStatus {
     return given.change?.(told) ?? told;
   });
   const hosts = new Map([['n1', { health: given.health ?? 'fresh', sealingKey: undefined }]]);
-  const input = { ...base, vms: called, hosts, attachments, nowMs: given.nowMs ?? NOW_MS };
+  const { inDoubt = false, nowMs = NOW_MS } = given;
+  const input = { ...base, vms: called, hosts, attachments, inDoubt, nowMs };
   return planStatus({
     ...input,
     plan: planNetwork(input),

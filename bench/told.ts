@@ -1,10 +1,10 @@
-import { reaches, round } from '../compare.ts';
-import type { Group, MeasuredRow, Target, Unit } from '../row.ts';
-import { spreadOf } from '../statistics.ts';
+import { reaches, round } from './compare.ts';
+import type { Group, MeasuredRow, Target, Unit } from './row.ts';
+import { spreadOf } from './statistics.ts';
 
-/** A row as it is told of, without what all rows of the fleet have alike. */
+/** A row as it is told of, without what rows of one benchmark have alike. */
 export interface Told {
-  /** Without the `P20-` that all begin with. */
+  /** Without its number, which it begins with. */
   id: string;
   what: string;
   against?: string;
@@ -15,12 +15,12 @@ export interface Told {
   target?: Target;
 }
 
-export function rowOf(group: Group, told: Told, commit: string): MeasuredRow {
+export function rowOf(group: Group, number: string, told: Told, commit: string): MeasuredRow {
   const { id, what, against = '', unit, values, sides, target } = told;
   const { median, quartiles, n } = spreadOf(values);
   const shown = round(median);
   return {
-    ...{ id: `P20-${id}`, group, number: 'P20', what, against, unit },
+    ...{ id: `${number}-${id}`, group, number, what, against, unit },
     ...{ median: shown, iqr: [round(quartiles[0]), round(quartiles[1])], n },
     ...(sides !== undefined && { sides: { ...sides, ours: round(sides.ours), other: round(sides.other) } }),
     gate: target?.gate ?? null,

@@ -1,0 +1,92 @@
+import { resolve } from 'node:path';
+import { loadGuestKey } from '../../agent/guest/key-file.ts';
+import { removeLeftSeeds } from '../../agent/guest/left-seeds.ts';
+import type { ClosedTapPorts } from '../../agent/wiring/closed-tap.ts';
+import { GATEWAY_ADDRESS, TAP_MTU } from '../../agent/wiring/identity.ts';
+import { type AttachmentPaths, guestKeyOf, seedOf, seedsDirOf } from '../../agent/wiring/paths.ts';
+import type { AttachmentRecord } from '../../agent/wiring/record.ts';
+import { type Guest, parseGuest } from '../../cloudinit/documents/guest.ts';
+import { seedDocuments } from '../../cloudinit/documents/seed-documents.ts';
+import { type GuestKeys, guestInput } from '../../cloudinit/mapping/guest-input.ts';
+import { removeUnfinishedSeeds, writeSeedImage } from '../../cloudinit/seed-image/image-file.ts';
+import { noCloudFiles } from '../../cloudinit/seed-image/no-cloud.ts';
+import { isVmnError, type VmnError } from '../../lib/errors.ts';
+import type { SeedWish } from './seed-wish.ts';
+
+/*
+ * Theory of operation
+ *
+ * The tap is there and closed; nothing here touches it. Then, before QEMU:
+ *
+ *   1  seeds of VMs that have ended are removed    a launcher that was killed cannot do it
+ *   2  the VM's key is made, or read               a key without a record cannot be: it has been written before the tap
+ *   3  the public key is noted in the record       from there it comes into the agent's status
+ *   4  the seed image is written                   0600, in a folder 0700
+ *
+ * and QEMU has it open as long as it lives: the guest reads it again at each of its boots. When QEMU has ended, the image goes.
+ */
+
+/** Gives the absolute path of the VM's seed image; null: it is to have none. Throws VMN_STATE_UNREADABLE, VMN_SEED_FILE, VMN_SEED_IMAGE. */
+export async function provision(
+  wish: SeedWish | null,
+  { tap }: Pick<AttachmentRecord, 'tap'>,
+  paths: AttachmentPaths,
+  ports: ClosedTapPorts,
+): Promise<string | null> {
+  const guest = ports.withStateLock(() => {
+    removeLeftSeeds(paths, ports, process.pid);
+    const key = wish?.hasTunnel === true ? loadGuestKey(guestKeyOf(paths, tap)) : null;
+    const record = notePublicKey(tap, key?.publicKey ?? null, ports);
+    return wish === null ? null : guestOf(wish, record, key?.privateKey ?? null);
+  });
+  await removeUnfinishedSeeds(seedsDirOf(paths));
+  if (wish === null || guest === null) return null;
+  const path = resolve(seedOf(paths, tap));
+  await writeSeedImage(path, noCloudFiles(seedDocuments(guest, wish)));
+  return path;
+}
+
+/**
+ * The VM has ended: its seed image goes, unless a process has its tap still (-daemonize) or claimed it meanwhile. What stands
+ * against that is given, not thrown: the VM's own end is what is told by the exit code, and the next start does it again.
+ */
+export function unprovision(paths: AttachmentPaths, ports: ClosedTapPorts): VmnError | null {
+  try {
+    ports.withStateLock(() => {
+      removeLeftSeeds(paths, ports, process.pid);
+    });
+    return null;
+  } catch (error) {
+    if (isVmnError(error)) return error;
+    throw error;
+  }
+}
+
+/** Read again under the lock: the agent notes things there, too. */
+function notePublicKey(
+  tap: string,
+  publicKey: NonNullable<AttachmentRecord['guest']>['publicKey'] | null,
+  { records }: ClosedTapPorts,
+): AttachmentRecord {
+  const found = records.read(tap);
+  if (found.state === 'unreadable') throw found.error;
+  // Our claim is in it, and nobody removes a record that is claimed.
+  if (found.state === 'absent') throw new TypeError('the record of a tap that was just made is not there');
+  const { guest, ...others } = found.record;
+  if ((guest?.publicKey ?? null) === publicKey) return found.record;
+  const record = publicKey === null ? others : { ...others, guest: { publicKey } };
+  records.write(record);
+  return record;
+}
+
+function guestOf(
+  { network, presharedKey }: SeedWish,
+  { vm, createdAt, guestMac, guestAddress }: AttachmentRecord,
+  privateKey: string | null,
+): Guest {
+  const keys: GuestKeys | null =
+    privateKey === null ? null : { privateKey, ...(presharedKey === null ? {} : { presharedKey }) };
+  const card = { mac: guestMac, address: guestAddress, gateway: GATEWAY_ADDRESS, mtu: TAP_MTU };
+  // A VM is known as long as its record is; one of the same name that comes later has another.
+  return parseGuest(guestInput(network, { vmName: vm, instance: createdAt, card }, keys));
+}

@@ -1,0 +1,61 @@
+import type { ChildProcess } from 'node:child_process';
+import { Guest, type GuestMachine } from '../guest/index.ts';
+import { qemuWords } from '../guest/machine.ts';
+import { poll } from '../lab/index.ts';
+import type { DebianImage } from './image.ts';
+
+const MEMORY_MIB = 512;
+/** Half a minute under emulation on an idle machine. */
+const REBOOT_DEADLINE_MS = 240_000;
+
+export interface DebianGuestOptions {
+  /** Unique in `scratch`. */
+  name: string;
+  image: DebianImage;
+  scratch: string;
+  /** The seed image, its second drive. */
+  seed: string;
+  tap: string;
+  mac: string;
+  /** A program of its disk, without the leading slash, that fails whenever it is called. */
+  broken?: string;
+  /** Starts QEMU where the tap is. */
+  spawn: (argv: string[]) => ChildProcess;
+}
+
+/**
+ * Boots a Debian; resolves as soon as its shell answers, which is long before cloud-init or the network. What it writes to its disk is
+ * kept while its QEMU runs, over reboots, and gone after that.
+ */
+export function bootDebian(options: DebianGuestOptions): Promise<Guest> {
+  const { name, image, scratch } = options;
+  return Guest.boot({ name, image, scratch, launch: (_, machine) => options.spawn(words(machine, options)) });
+}
+
+function words(machine: GuestMachine, { image, seed, tap, mac, broken }: DebianGuestOptions): string[] {
+  const more = broken === undefined ? [] : [`vmn.broken=${broken}`];
+  const commandLine = [machine.commandLine, ...more].join(' ');
+  return [
+    ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
+    ...['-drive', `file=${image.disk},if=virtio,format=raw,snapshot=on`],
+    ...['-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
+    ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
+    ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
+  ];
+}
+
+/** Has it reboot as root does; resolves when its shell answers again. */
+export async function reboot(guest: Guest): Promise<void> {
+  const before = await guest.must(BOOT_ID);
+  await guest.must('systemctl --no-block reboot');
+  const again = async (): Promise<boolean> => {
+    if (guest.process.exitCode !== null) throw new Error(`the guest ended instead\n${guest.diagnosis()}`);
+    // What was said while nobody listened gets no answer.
+    const { code, output } = await guest.run(BOOT_ID, 3000).catch(() => ({ code: -1, output: '' }));
+    return code === 0 && output !== before;
+  };
+  const detail = (): string => guest.diagnosis();
+  await poll('the guest to boot again', again, { deadlineMs: REBOOT_DEADLINE_MS, everyMs: 500, detail });
+}
+
+const BOOT_ID = 'cat /proc/sys/kernel/random/boot_id';

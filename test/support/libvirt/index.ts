@@ -1,0 +1,2 @@
+export type { DomainFields, DomainInterface } from './domain.ts';
+export { Libvirtd } from './libvirtd.ts';
