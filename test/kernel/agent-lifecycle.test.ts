@@ -37,7 +37,7 @@ describe('the agent', () => {
     rental = await RentalLab.open('life');
     apply(rental.home, { name: 'one', endpoint: a });
     apply(rental.home, { name: 'two', endpoint: b });
-    agent = rental.home.start(['--resync-seconds', '1']);
+    agent = rental.home.start();
     await bothEnforced();
   }, 45_000);
   afterAll(async () => {
@@ -341,7 +341,7 @@ describe('the agent', () => {
     const before = { one: inKernel('one'), two: inKernel('two') };
     await agent.end('SIGKILL');
     expect({ one: inKernel('one'), two: inKernel('two') }).toEqual(before);
-    agent = rental.home.start(['--resync-seconds', '1']);
+    agent = rental.home.start();
     await bothEnforced();
     expect({ one: inKernel('one'), two: inKernel('two') }).toEqual(before);
     expect(agent.log).not.toContain('"change"');
@@ -352,7 +352,7 @@ describe('the agent', () => {
     await agent.end('SIGTERM');
     expect(agent.log).toContain('the filters stay in force');
     expect(inKernel('one')).toEqual(before);
-    agent = rental.home.start(['--resync-seconds', '1']);
+    agent = rental.home.start();
     await bothEnforced();
   });
 });

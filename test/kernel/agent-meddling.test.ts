@@ -29,7 +29,7 @@ describe('the agent, when somebody', () => {
   let agent: AgentProcess;
   const tap = identityOf('one').tap;
 
-  const start = (...more: string[]): AgentProcess => rental.home.start(['--resync-seconds', '1', ...more]);
+  const start = (...more: string[]): AgentProcess => rental.home.start(more);
   const enforced = (): Promise<AgentStatus> =>
     agent.until('enforcement', (seen) => enforces(seen, 'one', 'one', a));
   const one = (status: AgentStatus): AttachmentStatus => {
@@ -54,7 +54,7 @@ describe('the agent, when somebody', () => {
     const spawn: Namespace['spawn'] = (argv, options) =>
       rental.host.spawn(['env', `VMNET_HOOK=${hook}`, ...argv], options);
     const home = Object.create(rental.home, { host: { value: { spawn } } }) as AgentHome;
-    return home.start(['--resync-seconds', '1']);
+    return home.start();
   }
 
   const detach = {
