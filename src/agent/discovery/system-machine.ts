@@ -84,8 +84,8 @@ function namedNetns(): NamedNetns[] {
     namesIn(folder).flatMap((name) => {
       const path = join(folder, name);
       try {
-        const status = statSync(path);
-        return status.dev === dev ? [{ path, inode: status.ino }] : [];
+        const { ino: inode, dev: ofFile } = statSync(path);
+        return [{ path, inode, mounted: ofFile === dev }];
       } catch {
         return [];
       }
