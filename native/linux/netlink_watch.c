@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netlink_watch.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,10 +29,34 @@ static int open_watch(int protocol, uint32_t groups, const char *what, struct vm
 	return fd;
 }
 
+/* Who asks for a qdisc has the answer told to everybody, and a look at a clsact filter asks: one would follow the other for ever. */
+static int leave_out_qdiscs(int fd, struct vmn_failure *failure)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWQDISC), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = {.len = sizeof(steps) / sizeof(steps[0]), .filter = steps};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)))
+		return vmn_fail(failure, errno, "setsockopt(SO_ATTACH_FILTER)", "watch interfaces");
+	return 0;
+}
+
 int vmn_link_watch_open(struct vmn_failure *failure)
 {
-	/* A rule says which routes count. */
-	return open_watch(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE, "watch interfaces", failure);
+	/* A rule says which routes count. A filter of clsact goes without a word about its link, and a setting changes likewise. */
+	const uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_TC |
+				(1u << (RTNLGRP_IPV4_NETCONF - 1));
+	int fd = open_watch(NETLINK_ROUTE, groups, "watch interfaces", failure);
+
+	if (fd >= 0 && leave_out_qdiscs(fd, failure)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 int vmn_bare_link_watch_open(struct vmn_failure *failure)

@@ -13,6 +13,7 @@ import { RetryTable } from './attachment/retry.ts';
 import type { TapHolder } from './host/kernel.ts';
 import type { Nft } from './host/nft.ts';
 import { Paced } from './host/paced.ts';
+import type { TouchedFolders } from './host/touched-folders.ts';
 import type { Sites } from './host/site.ts';
 import { AllVms } from './discovery/all-vms.ts';
 import type { VmDirectory } from './discovery/directory.ts';
@@ -38,7 +39,7 @@ import { ViolationLog } from './status/violation-log.ts';
 import type { AgentInfo, AgentStatus } from './status/status.ts';
 import type { PatientPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
-import { socketPathOf } from './wiring/paths.ts';
+import { pinDirOf, recordsDirOf, socketPathOf } from './wiring/paths.ts';
 import type { Engine } from './wiring/verify.ts';
 import type { AttachmentPaths } from './wiring/paths.ts';
 
@@ -67,10 +68,12 @@ export interface AgentPorts extends PatientPorts {
   bpffsFault(): VmnError | null;
   /** 16 bytes that no guest can know. */
   newSecret(): Uint8Array;
-  /** Calls back when links, addresses, routes or routing rules of the host may have changed. */
+  /** Calls back when links, addresses, routes, routing rules or settings of the host may have changed. */
   watchLinks(onChange: () => void): Closable;
   /** Calls back when the host's nftables rule set may have changed, by this agent too. */
   watchGuard(onChange: () => void): Closable;
+  /** Calls back when somebody touched pins or records. */
+  watchFolders(onTouch: () => void): Pick<TouchedFolders, 'watch' | 'close'>;
   /** Reads the ring buffer of the filters, which must exist. */
   openEvents(onEvent: (event: FilterEvent) => void): Closable;
 }
@@ -126,6 +129,7 @@ export class Agent {
   #server: StatusServer | null = null;
   #links: Closable | null = null;
   #guard: Closable | null = null;
+  #folders: ReturnType<AgentPorts['watchFolders']> | null = null;
   #events: Closable | null = null;
   #eventsFault: string | null = null;
 
@@ -178,6 +182,7 @@ export class Agent {
     this.#source.start();
     this.#links = this.#ports.watchLinks(() => this.#linksChanged());
     this.#guard = this.#ports.watchGuard(() => this.#guardChanged.call());
+    this.#folders = this.#ports.watchFolders(() => this.#loop.request());
     this.#loop.request();
   }
 
@@ -187,6 +192,8 @@ export class Agent {
     this.#links = null;
     this.#guard?.close();
     this.#guard = null;
+    this.#folders?.close();
+    this.#folders = null;
     this.#guardChanged.close();
     await this.#loop.stop();
     await this.#endings.close();
@@ -227,6 +234,7 @@ export class Agent {
     let result: PassResult;
     this.#ports.observer?.began();
     try {
+      this.#watchFolders();
       result = await reconcile((host) => this.#source.wanted(host), this.#memory, this.#passPorts());
     } catch (cause) {
       const error = isVmnError(cause)
@@ -248,6 +256,13 @@ export class Agent {
     this.#show(status);
     this.#ports.observer?.passed(status, result);
     this.#source.passed(status, result);
+  }
+
+  /** Before a pass reads them: what is touched while it does so leads to one more. */
+  #watchFolders(): void {
+    const { paths } = this.#settings;
+    const pins = this.#ports.kernel.listPins(paths.bpffs).map((name) => pinDirOf(paths, name));
+    this.#folders?.watch([recordsDirOf(paths), paths.bpffs, ...pins]);
   }
 
   /** What is wrong with the host whatever a pass did. */

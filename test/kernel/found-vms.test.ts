@@ -56,7 +56,8 @@ describe('VMs that others started', () => {
     await rental?.close();
   }, 60_000);
 
-  const startAgent = (): AgentProcess => rental.home.start(['--managed-interfaces', 'fnd*']);
+  const startAgent = (...more: string[]): AgentProcess =>
+    rental.home.start(['--managed-interfaces', 'fnd*', ...more]);
   const onHost = <T>(work: () => T): T => {
     const leave = moveInto(rental.host);
     try {
@@ -171,6 +172,9 @@ describe('VMs that others started', () => {
   }, 30_000);
 
   test('a program is detached by somebody: closed first, then as it was', async () => {
+    // No event tells of it.
+    await agent.end('SIGTERM');
+    agent = startAgent('--resync-seconds', '1');
     const { pins } = await untilOn('fnd0', 'to be enforced', isEnforced);
     const [fromVm = 0] = linksOf(pins);
     const from = agent.log.length;

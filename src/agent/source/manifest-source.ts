@@ -13,9 +13,9 @@ export class ManifestSource implements IntentSource {
   readonly #folder: ManifestFolder;
   readonly #vms: Pick<VmDirectory, 'list'>;
 
-  constructor(dir: string, { onChange, vms }: Pick<SourcePorts, 'onChange' | 'vms'>) {
+  constructor(dir: string, { onChange, vms }: Pick<SourcePorts, 'onChange' | 'vms'>, rescanMs: number) {
     this.#vms = vms;
-    this.#folder = new ManifestFolder({ dir, onChange });
+    this.#folder = new ManifestFolder({ dir, onChange, rescanMs });
   }
 
   start(): void {

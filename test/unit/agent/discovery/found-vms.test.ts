@@ -98,6 +98,19 @@ describe('a namespace', () => {
     expect(found.list()).toEqual([]);
   });
 
+  test('whose name is there before it is itself is found, and a name that leads nowhere is given up', async () => {
+    machine.makeName('stale');
+    found.start();
+    await clock.advance(5000);
+    expect(clock.pending).toBe(1);
+    machine.makeName('pod');
+    await clock.advance(500);
+    qemu(machine.makeNetns('pod'), 'tap0');
+    await clock.advance(50);
+    expect(links()).toEqual(['tap0']);
+    expect(clock.pending).toBe(1);
+  });
+
   test('without a name in which something else holds a tap is found, and let go with that', async () => {
     found.start();
     const hidden = machine.makeNetns(null);
