@@ -14,6 +14,12 @@ export interface NativeHook {
   kind: 'tcx' | 'clsact';
   ingress: boolean;
   first: boolean;
+  others: NativeOtherProgram[];
+}
+
+export interface NativeOtherProgram {
+  programId: number;
+  name: string;
 }
 
 export interface NativeReadBack {

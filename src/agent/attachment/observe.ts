@@ -4,6 +4,7 @@ import { decodePolicy, encodePolicy } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import type { HostRoute, Kernel, Link, ReadBack } from '../host/kernel.ts';
 import { isClaimAlive } from '../wiring/closed-tap.ts';
+import { besideOf, PinnedPrograms } from '../wiring/beside.ts';
 import { isTapName, ownerOfAlias } from '../wiring/identity.ts';
 import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
@@ -21,17 +22,20 @@ export interface ObservedHost {
   readonly routesByLink: ReadonlyMap<number, readonly string[]>;
   /** Taps that have pins. */
   readonly pins: ReadonlySet<string>;
+  readonly programs: PinnedPrograms;
 }
 
 /** Lists links, routes, pins and records. Throws when the kernel refuses one of its lists. */
 export function observeHost(kernel: Kernel, records: RecordStore, paths: AttachmentPaths): ObservedHost {
   const { records: found, error } = listRecords(records);
+  const pins = new Set(kernel.listPins(paths.bpffs));
   return {
     records: found,
     recordsError: error,
     links: new Map(kernel.links().map((link) => [link.name, link])),
     routesByLink: groupByLink(kernel.managedRoutes()),
-    pins: new Set(kernel.listPins(paths.bpffs)),
+    pins,
+    programs: new PinnedPrograms(kernel, paths, pins),
   };
 }
 
@@ -67,6 +71,7 @@ export function observeAttachment(
     link,
     filter,
     fault,
+    beside: besideOf(filter, tap, host.programs),
     currentProgram,
     crossings: host.pins.has(tap) ? crossingsOf(kernel, pinDir, sound) : null,
     stagedReplacement: kernel.isReplacing(pinDir),

@@ -14,6 +14,7 @@ import type { DesiredAttachment } from './desired.ts';
 import { afterFailure, doesNotStay, isClosing } from './failure.ts';
 import { observeAttachment, observeHost } from './observe.ts';
 import type { ObservedHost } from './observe.ts';
+import { withoutFormer } from './former-filters.ts';
 import type { Losses } from './losses.ts';
 import { isInUse } from './observed.ts';
 import type { ObservedAttachment } from './observed.ts';
@@ -108,7 +109,7 @@ export function ownTaps({ kernel, records, paths }: RoundPorts): RoundSubject<Ob
   return {
     observeHost: () => observeHost(kernel, records, paths),
     observe: (tap, host) => observeAttachment(kernel, host, paths, tap),
-    plan: (_tap, desired, observed, context) => plan(desired, observed, context),
+    plan: (_tap, desired, observed, context) => withoutFormer(plan(desired, observed, context), observed),
     place: (tap) => ({ pinDir: pinDirOf(paths, tap), tap, record: tap }),
   };
 }

@@ -44,7 +44,7 @@ export function systemKernel(): Kernel {
     counters: (pinDir) => engine.counters(pinDir),
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),
-    removePins: (pinDir) => engine.removePins(pinDir),
+    removePins: (pinDir, options) => engine.removePins(pinDir, options),
     setPinsAside: (pinDir) => engine.setPinsAside(pinDir),
     removeSharedPins: (root) => void engine.removeRootIfEmpty(root),
 

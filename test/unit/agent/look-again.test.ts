@@ -5,7 +5,11 @@ import type { AttachmentResult } from '../../../src/agent/attachment/rounds.ts';
 const MS = 1_000_000n;
 
 const seen = (tap: string, claimed: boolean, carrier: boolean, more: object = {}): AttachmentResult =>
-  ({ tap, observed: { claimed, link: { carrier } }, ...more }) as unknown as AttachmentResult;
+  ({
+    tap,
+    observed: { claimed, link: { carrier }, beside: { ours: [] } },
+    ...more,
+  }) as unknown as AttachmentResult;
 
 test('a host that could not do something is tried again, until it can', () => {
   const again = new LookAgain();
@@ -15,6 +19,16 @@ test('a host that could not do something is tried again, until it can', () => {
   again.passed([], [problem], 50n * MS);
   expect(again.nextNs()).toBe(150n * MS);
   again.passed([], [], 60n * MS);
+  expect(again.nextNs()).toBeNull();
+});
+
+test('a link is looked at again while another filter of ours is at its hooks', () => {
+  const again = new LookAgain();
+  const link = seen('if-0-7', true, true, { found: {} });
+  const inCompany = { ...link, observed: { ...link.observed, beside: { ours: ['vmn-a'] } } };
+  again.passed([inCompany as unknown as AttachmentResult], [], 0n);
+  expect(again.nextNs()).toBe(50n * MS);
+  again.passed([link], [], MS);
   expect(again.nextNs()).toBeNull();
 });
 
