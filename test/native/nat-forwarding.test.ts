@@ -1,14 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { FilterEvent } from '../../src/native/events.ts';
-import {
-  arpAnswer,
-  arpRequest,
-  CAST,
-  fromGuest,
-  GUEST_PORT,
-  OTHER_VM,
-  STRANGER,
-} from '../support/frames/cast.ts';
+import { arpAnswer, arpRequest, fromGuest, GUEST_PORT, OTHER_VM, STRANGER } from '../support/frames/cast.ts';
 import { Mode } from '../support/frames/policy-bytes.ts';
 import { pattern, Protocol } from '../support/frames/index.ts';
 import { poll } from '../support/lab/poll.ts';
@@ -249,9 +241,7 @@ describe('vmn-nat under a changing policy', () => {
 
   test('limits hold, and strict lets WireGuard alone through', async () => {
     await withBed(async ({ guest, consumer, cast, control }) => {
-      await control.setPolicy(
-        policyFor(cast, { strict: true, packetsPerSecond: 20 }),
-      );
+      await control.setPolicy(policyFor(cast, { strict: true, packetsPerSecond: 20 }));
       guest.send(
         ...Array.from({ length: 50 }, () => fromGuest(cast)),
         fromGuest(cast, { udp: { payload: pattern(33) } }),

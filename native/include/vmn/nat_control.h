@@ -121,7 +121,7 @@ VMN_STATIC_ASSERT(sizeof(struct vmn_nat_counters) == 4352, "vmn_nat_counters is 
  */
 VMN_INLINE __u64 vmn_nat_policy_hash(const struct vmn_policy *policy)
 {
-	static const __u64 no_key[2];
+	static const __u64 no_key[2] = {0, 0};
 	__u64 words[sizeof(*policy) / sizeof(__u64)];
 
 	__builtin_memcpy(words, policy, sizeof(words));

@@ -16,20 +16,25 @@ export interface EngineOptions {
   program?: 'vmn-nat' | 'vmn_nat_sanitized' | 'vmn_nat_forbidden';
   /** Behind the sockets. */
   args?: string[];
+  /** With sockets of another engine, unless it shall have its own. */
+  folder?: string;
   /** Put before the program. */
   wrapper?: string[];
 }
 
 /** One vmn-nat that listens on two sockets of a folder of its own. */
 export class Engine {
-  readonly folder = mkdtempSync(join(tmpdir(), 'vmn-nat-'));
-  readonly controlPath = join(this.folder, 'control');
-  readonly guestPath = join(this.folder, 'guest');
+  readonly folder: string;
+  readonly controlPath: string;
+  readonly guestPath: string;
   readonly process: ChildProcess;
   stderr = '';
   readonly #closers: (() => void)[] = [];
 
-  constructor({ program = 'vmn-nat', args = [], wrapper = [] }: EngineOptions = {}) {
+  constructor({ program = 'vmn-nat', args = [], wrapper = [], folder }: EngineOptions = {}) {
+    this.folder = folder ?? mkdtempSync(join(tmpdir(), 'vmn-nat-'));
+    this.controlPath = join(this.folder, 'control');
+    this.guestPath = join(this.folder, 'guest');
     const sockets = ['--control', this.controlPath, '--guest', this.guestPath];
     const [command = '', ...rest] = [...wrapper, built(program), ...sockets, ...args];
     const isRoot = process.getuid?.() === 0;
