@@ -8,18 +8,18 @@ import { parseGuest } from '../../src/cloudinit/documents/guest.ts';
 import { seedDocuments } from '../../src/cloudinit/documents/seed-documents.ts';
 import { writeSeedImage } from '../../src/cloudinit/seed-image/image-file.ts';
 import { noCloudFiles } from '../../src/cloudinit/seed-image/no-cloud.ts';
-import { bootDebian, reboot } from '../support/debian-guest/boot.ts';
+import { bootDebian, booted, ownDevices, reboot } from '../support/debian-guest/boot.ts';
+import { CONSUMER_INSIDE, keyPair } from '../support/debian-guest/consumer-tunnel.ts';
 import { ensureDebianImage, type DebianImage } from '../support/debian-guest/image.ts';
+import { DEBIAN_NEEDS } from '../support/debian-guest/needs.ts';
 import { ASKS_GATEWAY, EXPECTED, HANDSHAKE, sentBy } from '../support/debian-guest/sent.ts';
-import { CONSUMER_INSIDE, DebianStage, ENDPOINT, GATEWAY, keyPair } from '../support/debian-guest/stage.ts';
+import { DebianStage, ENDPOINT, GATEWAY } from '../support/debian-guest/stage.ts';
 import type { Guest } from '../support/guest/index.ts';
 import { capture, Lab, poll, type Capture } from '../support/lab/index.ts';
-import { executable, file, kernel, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 
 /** A cold cache, then two boots under emulation. */
 const OPEN_TIMEOUT_MS = 600_000;
-const BOOT_TIMEOUT_MS = 280_000;
 const HANDSHAKE_DEADLINE_MS = 30_000;
 
 const WHOLE = { tap: 'deb-whole', mac: '02:76:00:00:de:01', address: '100.64.0.7', inside: '10.99.0.2' };
@@ -36,18 +36,7 @@ runcmd:
   - [sh, -c, 'echo once >>/var/lib/tenant-once']
 `;
 
-const tools = [
-  'qemu-system-x86_64',
-  'busybox',
-  'apt-get',
-  'mmdebstrap',
-  'mkfs.ext4',
-  'tcpdump',
-  'wireguard-go',
-  'wg',
-];
-const needs = [root, kernel(6, 6), file('/dev/net/tun', 'modprobe tun'), ...tools.map(executable)];
-const { describe, test } = requires(...needs);
+const { describe, test } = requires(...DEBIAN_NEEDS);
 
 describe('a real Debian with our seed', () => {
   let lab: Lab;
@@ -65,9 +54,9 @@ describe('a real Debian with our seed', () => {
     lab = await Lab.create('debian');
     stage = await DebianStage.open(lab);
     ({ privateKey, publicKey } = await keyPair(stage.host));
-    await stage.admit({ publicKey, address: WHOLE.inside });
+    await stage.tunnel.admit({ publicKey, address: WHOLE.inside });
     const other = await keyPair(stage.host);
-    await stage.admit({ publicKey: other.publicKey, address: BROKEN.inside });
+    await stage.tunnel.admit({ publicKey: other.publicKey, address: BROKEN.inside });
     for (const card of [WHOLE, BROKEN]) await stage.plug(card);
     seen = await capture(stage.host, WHOLE.tap);
     seenOfBroken = await capture(stage.host, BROKEN.tap);
@@ -91,7 +80,7 @@ describe('a real Debian with our seed', () => {
         endpoint: ENDPOINT,
         tunnel: {
           privateKey: key,
-          peerPublicKey: stage.publicKey,
+          peerPublicKey: stage.tunnel.publicKey,
           addresses: [`${vm.inside}/32`],
           dns: [CONSUMER_INSIDE],
         },
@@ -101,28 +90,16 @@ describe('a real Debian with our seed', () => {
     const seed = join(lab.scratch, `${name}.iso`);
     await writeSeedImage(seed, noCloudFiles(documents));
     return bootDebian({
-      ...{ name, image, scratch: lab.scratch, seed, tap: vm.tap, mac: vm.mac },
+      ...{ name, image, scratch: lab.scratch, devices: ownDevices(seed, vm) },
       ...(without === undefined ? {} : { broken: without }),
       spawn: (argv) => stage.host.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] }),
     });
   }
 
-  /** Nothing is left to be started, whatever became of it. */
-  const booted = (one: Guest) =>
-    one.run('cloud-init status --wait >/dev/null; systemctl is-system-running --wait', BOOT_TIMEOUT_MS);
   const lines = (text: string): string[] => text.trimEnd().split('\n');
   const started = async (unit: string): Promise<number> =>
     Number(await guest.must(`systemctl show --value -p ExecMainStartTimestampMonotonic ${unit}`));
-  /** Seconds since the epoch; 0 before the first. */
-  const handshake = async (): Promise<number> => {
-    const said = await stage.consumer.run(['wg', 'show', stage.tunnel, 'latest-handshakes']);
-    return Number(
-      said
-        .split('\n')
-        .find((line) => line.startsWith(publicKey))
-        ?.split('\t')[1],
-    );
-  };
+  const handshake = (): Promise<number> => stage.tunnel.handshake(publicKey);
   /** All that the guest sent since its tap was there, none missed. */
   const sent = async (): Promise<string[]> => {
     const all = async () => {
@@ -148,7 +125,7 @@ describe('a real Debian with our seed', () => {
   }, 120_000);
 
   test('[CI-3] the tunnel is up with its peer, the firewall drops by default, and the key is for root only', async () => {
-    expect(await guest.must('wg show wg0 peers')).toBe(`${stage.publicKey}\n`);
+    expect(await guest.must('wg show wg0 peers')).toBe(`${stage.tunnel.publicKey}\n`);
     expect(await guest.must('wg show wg0 endpoints')).toContain(`${ENDPOINT.address}:${ENDPOINT.port}`);
     const rules = await guest.must('nft list table inet vmnet_guest');
     for (const hook of ['input', 'output', 'forward'])
@@ -215,7 +192,7 @@ describe('a real Debian with our seed', () => {
     await broken.stop();
   }, 180_000);
 
-  test('[CI-5] after a reboot firewall and tunnel are back, and again nothing else has left', async () => {
+  test('[CI-5] [E2E-5] after a reboot firewall and tunnel are back, and again nothing else has left', async () => {
     const before = (await sent()).length;
     const last = await handshake();
     await reboot(guest);

@@ -1,22 +1,23 @@
 import type { ChildProcess } from 'node:child_process';
-import { Guest, type GuestMachine } from '../guest/index.ts';
+import { Guest, type GuestMachine, type GuestResult } from '../guest/index.ts';
 import { qemuWords } from '../guest/machine.ts';
 import { poll } from '../lab/index.ts';
 import type { DebianImage } from './image.ts';
+import type { Card } from './stage.ts';
 
 const MEMORY_MIB = 512;
 /** Half a minute under emulation on an idle machine. */
 const REBOOT_DEADLINE_MS = 240_000;
+/** A minute, likewise. */
+const BOOT_DEADLINE_MS = 280_000;
 
 export interface DebianGuestOptions {
   /** Unique in `scratch`. */
   name: string;
   image: DebianImage;
   scratch: string;
-  /** The seed image, its second drive. */
-  seed: string;
-  tap: string;
-  mac: string;
+  /** QEMU's words for its second drive, the seed image, and for its network card; none where its launcher adds them. */
+  devices: readonly string[];
   /** A program of its disk, without the leading slash, that fails whenever it is called. */
   broken?: string;
   /** Starts QEMU where the tap is. */
@@ -32,16 +33,29 @@ export function bootDebian(options: DebianGuestOptions): Promise<Guest> {
   return Guest.boot({ name, image, scratch, launch: (_, machine) => options.spawn(words(machine, options)) });
 }
 
-function words(machine: GuestMachine, { image, seed, tap, mac, broken }: DebianGuestOptions): string[] {
+function words(machine: GuestMachine, { image, devices, broken }: DebianGuestOptions): string[] {
   const more = broken === undefined ? [] : [`vmn.broken=${broken}`];
   const commandLine = [machine.commandLine, ...more].join(' ');
   return [
     ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
     ...['-drive', `file=${image.disk},if=virtio,format=raw,snapshot=on`],
+    ...devices,
+  ];
+}
+
+/** For a tap that is there already. */
+export function ownDevices(seed: string, { tap, mac }: Pick<Card, 'tap' | 'mac'>): string[] {
+  return [
     ...['-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
     ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
     ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
   ];
+}
+
+/** Nothing is left to be started, whatever became of it. */
+export function booted(guest: Guest): Promise<GuestResult> {
+  const wait = 'cloud-init status --wait >/dev/null; systemctl is-system-running --wait';
+  return guest.run(wait, BOOT_DEADLINE_MS);
 }
 
 /** Has it reboot as root does; resolves when its shell answers again. */

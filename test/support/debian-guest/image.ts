@@ -22,6 +22,7 @@ const SUITE = 'bookworm';
 const PACKAGES = [
   ...['systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'cloud-init'],
   ...['wireguard-tools', 'nftables', 'iproute2', 'iputils-ping', 'isc-dhcp-client'],
+  ...['iputils-arping', 'nmap'],
 ];
 /** Of the kernel's package, besides what every guest of the tests has: WireGuard's ciphers, and what depmod reads. */
 const MODULES = ['*/modules.builtin*', '*/modules.order', '*/kernel/crypto/*', '*/kernel/arch/x86/crypto/*'];
@@ -29,12 +30,17 @@ const MODULES = ['*/modules.builtin*', '*/modules.order', '*/kernel/crypto/*', '
 const BEFORE_ROOT = ['virtio_pci', 'virtio_blk'];
 const DISK = '2G';
 
+/** With what WireGuard needs of it; for the small guest too. */
+export function tunnelKernel(): Promise<GuestKernel> {
+  return ensureKernel(undefined, MODULES);
+}
+
 /**
  * From the cache where it is there; the first call on a machine builds it of Debian's packages, which takes a minute. Another recipe is
  * another image.
  */
 export async function ensureDebianImage(): Promise<DebianImage> {
-  const [kernel, probe] = await Promise.all([ensureKernel(undefined, MODULES), ensureProbe()]);
+  const [kernel, probe] = await Promise.all([tunnelKernel(), ensureProbe()]);
   const init = here('init');
   const finish = here('finish');
   const recipe = [
