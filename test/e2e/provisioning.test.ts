@@ -11,7 +11,8 @@ import { noCloudFiles } from '../../src/cloudinit/seed-image/no-cloud.ts';
 import { bootDebian, reboot } from '../support/debian-guest/boot.ts';
 import { ensureDebianImage, type DebianImage } from '../support/debian-guest/image.ts';
 import { ASKS_GATEWAY, EXPECTED, HANDSHAKE, sentBy } from '../support/debian-guest/sent.ts';
-import { CONSUMER_INSIDE, DebianStage, ENDPOINT, GATEWAY, keyPair } from '../support/debian-guest/stage.ts';
+import { CONSUMER_INSIDE, keyPair } from '../support/debian-guest/consumer-tunnel.ts';
+import { DebianStage, ENDPOINT, GATEWAY } from '../support/debian-guest/stage.ts';
 import type { Guest } from '../support/guest/index.ts';
 import { capture, Lab, poll, type Capture } from '../support/lab/index.ts';
 import { executable, file, kernel, root } from '../support/requirement.ts';
@@ -65,9 +66,9 @@ describe('a real Debian with our seed', () => {
     lab = await Lab.create('debian');
     stage = await DebianStage.open(lab);
     ({ privateKey, publicKey } = await keyPair(stage.host));
-    await stage.admit({ publicKey, address: WHOLE.inside });
+    await stage.tunnel.admit({ publicKey, address: WHOLE.inside });
     const other = await keyPair(stage.host);
-    await stage.admit({ publicKey: other.publicKey, address: BROKEN.inside });
+    await stage.tunnel.admit({ publicKey: other.publicKey, address: BROKEN.inside });
     for (const card of [WHOLE, BROKEN]) await stage.plug(card);
     seen = await capture(stage.host, WHOLE.tap);
     seenOfBroken = await capture(stage.host, BROKEN.tap);
@@ -91,7 +92,7 @@ describe('a real Debian with our seed', () => {
         endpoint: ENDPOINT,
         tunnel: {
           privateKey: key,
-          peerPublicKey: stage.publicKey,
+          peerPublicKey: stage.tunnel.publicKey,
           addresses: [`${vm.inside}/32`],
           dns: [CONSUMER_INSIDE],
         },
@@ -113,16 +114,7 @@ describe('a real Debian with our seed', () => {
   const lines = (text: string): string[] => text.trimEnd().split('\n');
   const started = async (unit: string): Promise<number> =>
     Number(await guest.must(`systemctl show --value -p ExecMainStartTimestampMonotonic ${unit}`));
-  /** Seconds since the epoch; 0 before the first. */
-  const handshake = async (): Promise<number> => {
-    const said = await stage.consumer.run(['wg', 'show', stage.tunnel, 'latest-handshakes']);
-    return Number(
-      said
-        .split('\n')
-        .find((line) => line.startsWith(publicKey))
-        ?.split('\t')[1],
-    );
-  };
+  const handshake = (): Promise<number> => stage.tunnel.handshake(publicKey);
   /** All that the guest sent since its tap was there, none missed. */
   const sent = async (): Promise<string[]> => {
     const all = async () => {
@@ -148,7 +140,7 @@ describe('a real Debian with our seed', () => {
   }, 120_000);
 
   test('[CI-3] the tunnel is up with its peer, the firewall drops by default, and the key is for root only', async () => {
-    expect(await guest.must('wg show wg0 peers')).toBe(`${stage.publicKey}\n`);
+    expect(await guest.must('wg show wg0 peers')).toBe(`${stage.tunnel.publicKey}\n`);
     expect(await guest.must('wg show wg0 endpoints')).toContain(`${ENDPOINT.address}:${ENDPOINT.port}`);
     const rules = await guest.must('nft list table inet vmnet_guest');
     for (const hook of ['input', 'output', 'forward'])

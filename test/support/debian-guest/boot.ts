@@ -13,10 +13,12 @@ export interface DebianGuestOptions {
   name: string;
   image: DebianImage;
   scratch: string;
-  /** The seed image, its second drive. */
-  seed: string;
+  /** The seed image, its second drive. Absent: whoever starts it knows of none. */
+  seed?: string;
   tap: string;
   mac: string;
+  /** More words of QEMU. */
+  more?: readonly string[];
   /** A program of its disk, without the leading slash, that fails whenever it is called. */
   broken?: string;
   /** Starts QEMU where the tap is. */
@@ -32,15 +34,19 @@ export function bootDebian(options: DebianGuestOptions): Promise<Guest> {
   return Guest.boot({ name, image, scratch, launch: (_, machine) => options.spawn(words(machine, options)) });
 }
 
-function words(machine: GuestMachine, { image, seed, tap, mac, broken }: DebianGuestOptions): string[] {
-  const more = broken === undefined ? [] : [`vmn.broken=${broken}`];
-  const commandLine = [machine.commandLine, ...more].join(' ');
+function words(
+  machine: GuestMachine,
+  { image, seed, tap, mac, broken, more = [] }: DebianGuestOptions,
+): string[] {
+  const wish = broken === undefined ? [] : [`vmn.broken=${broken}`];
+  const commandLine = [machine.commandLine, ...wish].join(' ');
   return [
     ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
     ...['-drive', `file=${image.disk},if=virtio,format=raw,snapshot=on`],
-    ...['-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
+    ...(seed === undefined ? [] : ['-drive', `file=${seed},if=virtio,format=raw,readonly=on`]),
     ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
     ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
+    ...more,
   ];
 }
 
