@@ -18,6 +18,9 @@ import type { Sites } from './host/site.ts';
 import { AllVms } from './discovery/all-vms.ts';
 import type { VmDirectory } from './discovery/directory.ts';
 import { OwnVms } from './discovery/own-vms.ts';
+import { answersIn, guestWishes, withGuests } from './guest/guest-wishes.ts';
+import { heldSeed, seesFile } from './guest/held-seed.ts';
+import { Provisioning } from './guest/provisioning.ts';
 import { Exposure } from './found/exposure.ts';
 import { WatchedSites } from './found/site-watch.ts';
 import type { CableStore } from './vm-control/cable-file.ts';
@@ -113,6 +116,7 @@ export class Agent {
   readonly #loop: ReconcileLoop;
   readonly #endings: Endings;
   readonly #cables: Cables;
+  readonly #guests: Provisioning;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
   readonly #violations = new ViolationLog();
@@ -150,6 +154,8 @@ export class Agent {
     const onChange = (): void => this.#loop.request();
     this.#endings = new Endings({ machine, clock, log, onChange });
     this.#cables = new Cables({ machine, store, clock, log, onChange });
+    const { paths } = settings;
+    this.#guests = new Provisioning({ machine, ports, paths, heldSeed, seesFile, clock, log, onChange });
     this.health = new AgentHealth(
       () => this.#loop.idleMs,
       settings.resyncMs,
@@ -198,6 +204,7 @@ export class Agent {
     await this.#loop.stop();
     await this.#endings.close();
     await this.#cables.close();
+    await this.#guests.close();
     await this.#source.close();
     this.#vms.close();
     this.#sites.close();
@@ -250,6 +257,11 @@ export class Agent {
     const now = this.#ports.clock.now().toISOString();
     this.#cables.keep(cableWishes(result.attachments, (tap, site) => this.#holdersOf(tap, site)));
     result = { ...result, attachments: withCables(result.attachments, this.#cables) };
+    const { guests } = result.wanted;
+    this.#guests.keep(
+      guestWishes(result.attachments, guests, this.#vms.list(), (pins) => this.#answersOf(pins)),
+    );
+    result = { ...result, attachments: withGuests(result.attachments, this.#guests) };
     this.health.passed(result);
     result = { ...result, problems: [...result.problems, ...this.#hostProblems()] };
     const status = reportStatus(this.#settings.info, result, this.#history, this.#violations, now);
@@ -276,6 +288,17 @@ export class Agent {
   #holdersOf(tap: string, site: string | null): readonly TapHolder[] {
     const kernel = site === null ? this.#ports.kernel : this.#sites.kernelOf(site);
     return kernel?.tapHolders(tap) ?? [];
+  }
+
+  /** Frames that passed to a guest; null: its filter cannot be read now. */
+  #answersOf(pins: string): bigint | null {
+    const { kernel } = this.#ports;
+    try {
+      return answersIn(kernel.counters(pinDirOf(this.#settings.paths, pins)));
+    } catch (error) {
+      if (isVmnError(error)) return null;
+      throw error;
+    }
   }
 
   #unverified(problem: Problem): void {

@@ -269,9 +269,10 @@ function viewOf(
       if (isTapName(tap)) taps.set(tap, null);
       continue;
     }
-    const { vm, guestMac, guestAddress, network } = state.record;
+    const { vm, guestMac, guestAddress, network, guest } = state.record;
     if (isCardKey(tap)) {
-      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, network });
+      const hasKey = guest !== undefined;
+      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, hasKey, network });
       continue;
     }
     taps.set(tap, { vm, mac: guestMac, guestAddress });

@@ -6,6 +6,7 @@ import { LockBusy } from '../host/lock.ts';
 import type { PatientPorts } from '../wiring/closed-tap.ts';
 import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
+import type { GuestState } from '../guest/provisioning.ts';
 import type { FoundFacts } from '../found/pass.ts';
 import { act, takesStateLock } from './act.ts';
 import type { ActPlace, ActPorts, Outcome } from './act.ts';
@@ -69,6 +70,8 @@ export interface AttachmentResult {
   readonly lost?: string | null;
   /** What is told of the VM's cable; see vm-control/cables.ts. */
   readonly cable?: string | null;
+  /** What is told of the guest; see guest/provisioning.ts. Absent: nothing is asked for. */
+  readonly guest?: GuestState;
   /** Of a link that somebody else made. */
   readonly found?: FoundFacts;
 }

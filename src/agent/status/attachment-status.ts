@@ -41,6 +41,7 @@ export function attachmentStatus(
       last: log.of(pins),
     },
     ...(record?.guest === undefined ? {} : { guest: record.guest }),
+    ...(result.guest === undefined ? {} : { provisioning: result.guest }),
     message: messageOf(result, unreachable),
   };
 }

@@ -44,9 +44,13 @@ function words(machine: GuestMachine, { image, devices, broken }: DebianGuestOpt
 }
 
 /** For a tap that is there already. */
-export function ownDevices(seed: string, { tap, mac }: Pick<Card, 'tap' | 'mac'>): string[] {
+export function ownDevices(seed: string, card: Pick<Card, 'tap' | 'mac'>): string[] {
+  return ['-drive', `file=${seed},if=virtio,format=raw,readonly=on`, ...cardDevices(card)];
+}
+
+/** Likewise, of a VM whose launcher knows of no seed. */
+export function cardDevices({ tap, mac }: Pick<Card, 'tap' | 'mac'>): string[] {
   return [
-    ...['-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
     ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
     ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
   ];

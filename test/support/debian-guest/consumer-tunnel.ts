@@ -48,9 +48,9 @@ export class ConsumerTunnel {
     return this.#place.namespace;
   }
 
-  /** From now on the consumer knows this VM. */
-  async admit({ publicKey, address }: Peer): Promise<void> {
-    await this.#set(['peer', publicKey, 'allowed-ips', `${address}/32`]);
+  /** From now on the consumer knows this VM. `more`: words of `wg set` for this peer. */
+  async admit({ publicKey, address }: Peer, more: readonly string[] = []): Promise<void> {
+    await this.#set(['peer', publicKey, 'allowed-ips', `${address}/32`, ...more]);
   }
 
   /** What `vmnetctl peer-config` printed, with the consumer's private key in its place: one file, as wg-quick takes it. */

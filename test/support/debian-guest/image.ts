@@ -24,10 +24,15 @@ const PACKAGES = [
   ...['wireguard-tools', 'nftables', 'iproute2', 'iputils-ping', 'isc-dhcp-client'],
   ...['iputils-arping', 'nmap'],
 ];
-/** Of the kernel's package, besides what every guest of the tests has: WireGuard's ciphers, and what depmod reads. */
-const MODULES = ['*/modules.builtin*', '*/modules.order', '*/kernel/crypto/*', '*/kernel/arch/x86/crypto/*'];
-/** ext4 is built in. */
-const BEFORE_ROOT = ['virtio_pci', 'virtio_blk'];
+/** A CD-ROM drive on virtio-scsi. */
+const CD_ROM = ['virtio_scsi', 'sr_mod'];
+/** Of the kernel's package, besides what every guest of the tests has: WireGuard's ciphers, a CD-ROM drive, and what depmod reads. */
+const MODULES = [
+  ...['*/modules.builtin*', '*/modules.order', '*/kernel/crypto/*', '*/kernel/arch/x86/crypto/*'],
+  ...['scsi_common', 'scsi_mod', ...CD_ROM].map((name) => `*/kernel/drivers/scsi/${name}.ko*`),
+];
+/** ext4 is built in. As in Debian's own initramfs the drives are there before systemd asks where a seed may be. */
+const BEFORE_ROOT = ['virtio_pci', 'virtio_blk', ...CD_ROM];
 const DISK = '2G';
 
 /** With what WireGuard needs of it; for the small guest too. */

@@ -12,9 +12,10 @@ function messagesOf({ status }: ReturnType<typeof statusOf>): Record<string, str
 
 describe('the guests of a network', () => {
   const peerPublicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
+  const addresses = ['10.99.0.2/32'];
   const presharedKeySecretRef = { name: 'psk', key: 'psk' };
-  const guest = network('one', { wireGuard: { peerPublicKey } });
-  const direct = network('one', { mode: 'Direct', wireGuard: { peerPublicKey } });
+  const guest = network('one', { wireGuard: { peerPublicKey, addresses } });
+  const direct = network('one', { mode: 'Direct', wireGuard: { peerPublicKey, addresses } });
   const well = {
     GuestProvisioned: ['True', 'Provisioned'],
     TunnelEstablished: ['True', 'HandshakeSeen'],
@@ -131,7 +132,7 @@ describe('the guests of a network', () => {
     ],
     [
       'of a network that is refused',
-      { network: network('one', { wireGuard: { peerPublicKey, strict: false } }) },
+      { network: network('one', { wireGuard: { peerPublicKey, addresses, strict: false } }) },
       {
         Accepted: 'False DeniedByClass',
         GuestProvisioned: 'Unknown Pending',
@@ -171,7 +172,7 @@ describe('the guests of a network', () => {
 
   // In these the host publishes no sealing key.
   const secret: Given['secret'] = { state: 'ok', uid: 'u', resourceVersion: '1' };
-  const promised = network('one', { wireGuard: { peerPublicKey, presharedKeySecretRef } });
+  const promised = network('one', { wireGuard: { peerPublicKey, addresses, presharedKeySecretRef } });
   const remedy = expect.stringMatching(
     /VMNetworkNode n1\)\. Ask the provider to update or restart the agent/,
   );

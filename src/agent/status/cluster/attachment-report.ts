@@ -2,6 +2,7 @@ import type { VmNetworkAttachmentStatus } from '../../../api/v1alpha1/index.ts';
 import type { PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
 import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import { attachmentConditions, readBackOf } from './attachment-conditions.ts';
+import { guestCondition, guestReport } from './guest-condition.ts';
 import type { CardOutcome } from './attachment-conditions.ts';
 
 /** What is to be said of an attachment, but for what takes time into account; see attachment-write.ts. */
@@ -26,15 +27,8 @@ export function attachmentReport(
 ): AttachmentReport {
   const { attachment } = judged;
   const conditions = attachmentConditions(judged, outcome);
-  // Nothing else is said of guests: whether one took what it was given is not known.
-  if (sealedFault !== null && !attachment.deleting) {
-    conditions.push({
-      type: 'GuestProvisioned',
-      status: 'False',
-      reason: 'InvalidSecret',
-      message: sealedFault,
-    });
-  }
+  const guest = guestCondition(judged, outcome, sealedFault);
+  if (guest !== null) conditions.push(guest);
   return { observedGeneration: attachment.generation, conditions, ...cardReport(judged, outcome) };
 }
 
@@ -63,7 +57,7 @@ function cardReport(
       ifindex: link.ifindex,
       ...(found?.site == null ? {} : { netns: found.site }),
     },
-    ...(seen.guest === undefined ? {} : { guest: seen.guest }),
+    ...guestReport(judged, outcome),
     ...exposureOf(outcome),
     ...enforcedOf(judged, readBackOf(judged, outcome)),
   };
