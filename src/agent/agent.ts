@@ -60,7 +60,7 @@ export interface AgentPorts extends PatientPorts {
   readonly control: ControlMachine;
   readonly cables: CableStore;
   /** Every VM of this host, whoever started it. */
-  readonly found: VmDirectory & { settled(): Promise<void> };
+  readonly found: VmDirectory & { settled(): Promise<void>; readonly toldNs: bigint };
   /** The network namespaces that they are in. */
   readonly sites: Sites;
   /** What filters their cards on this kernel. */
@@ -122,13 +122,7 @@ export class Agent {
   readonly #violations = new ViolationLog();
   readonly #history: ConditionHistory;
   readonly #again = new LookAgain();
-  readonly #memory: PassMemory = {
-    retries: new RetryTable(),
-    generations: new Map(),
-    losses: new Losses(),
-    exposure: new Exposure(),
-    guardedSites: new Set(),
-  };
+  readonly #memory: PassMemory;
   #status: AgentStatus | null = null;
   #server: StatusServer | null = null;
   #links: Closable | null = null;
@@ -141,6 +135,13 @@ export class Agent {
     this.#settings = settings;
     this.#ports = ports;
     this.#history = new ConditionHistory(ports.clock);
+    this.#memory = {
+      retries: new RetryTable(),
+      generations: new Map(),
+      losses: new Losses(),
+      exposure: new Exposure(ports.clock.monotonicNs()),
+      guardedSites: new Set(),
+    };
     this.#vms = new AllVms(this.#own, ports.found, ports.engine);
     this.#sites = new WatchedSites(ports.sites, () => this.#linksChanged());
     this.#loop = new ReconcileLoop({
@@ -184,7 +185,7 @@ export class Agent {
     this.#vms.start();
     // What is in force stays so until it is known which cards there are: a VM may have to be asked for them.
     await this.#settled();
-    this.#ports.found.onChange(() => this.#loop.request());
+    this.#ports.found.onChange(() => this.#linksChanged(this.#ports.found.toldNs));
     this.#source.start();
     this.#links = this.#ports.watchLinks(() => this.#linksChanged());
     this.#guard = this.#ports.watchGuard(() => this.#guardChanged.call());
@@ -232,8 +233,8 @@ export class Agent {
     );
   }
 
-  #linksChanged(): void {
-    this.#memory.exposure.noticed(this.#ports.clock.monotonicNs());
+  #linksChanged(toldNs = this.#ports.clock.monotonicNs()): void {
+    this.#memory.exposure.noticed(toldNs);
     this.#loop.request();
   }
 
@@ -253,7 +254,8 @@ export class Agent {
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
     if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
     this.#own.observed(result.attachments);
-    this.#again.passed(result.attachments, result.problems, this.#ports.clock.monotonicNs());
+    const { attachments, problems, unfinished } = result;
+    this.#again.passed(attachments, problems, unfinished, this.#ports.clock.monotonicNs());
     const now = this.#ports.clock.now().toISOString();
     this.#cables.keep(cableWishes(result.attachments, (tap, site) => this.#holdersOf(tap, site)));
     result = { ...result, attachments: withCables(result.attachments, this.#cables) };

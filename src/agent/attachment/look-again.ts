@@ -16,12 +16,18 @@ interface Look {
 export class LookAgain {
   #looks: ReadonlyMap<string, Look> = new Map();
 
-  /** What a pass saw in the end; `problems`: those that it met itself. */
-  passed(results: readonly AttachmentResult[], problems: readonly HostProblem[], nowNs: bigint): void {
+  /** What a pass saw in the end; `problems`: those that it met itself; `unfinished`: what somebody's lock kept it from. */
+  passed(
+    results: readonly AttachmentResult[],
+    problems: readonly HostProblem[],
+    unfinished: readonly string[],
+    nowNs: bigint,
+  ): void {
     const waiting = [
       ...results.filter((result) => isOnlyClaimed(result) || isInCompany(result)).map(({ tap }) => tap),
       // Out of memory, a table that somebody holds: what was not done is done once it can be.
       ...problems.map(({ on, error: { code } }) => `${code} ${on}`),
+      ...unfinished,
     ];
     this.#looks = new Map(waiting.map((what) => [what, following(this.#looks.get(what), nowNs)]));
   }

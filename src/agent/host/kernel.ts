@@ -100,6 +100,8 @@ export interface Kernel {
 
   /** Start time of a process in clock ticks since boot, or null when there is none. */
   processStart(pid: number): string | null;
+  /** How long ago a process with this start time was started, ms. */
+  processAgeMs(startTicks: string): number;
   /** Processes of this network namespace that hold the tap open. Not to be asked often: it reads all of /proc. */
   tapHolders(tap: string): TapHolder[];
 }

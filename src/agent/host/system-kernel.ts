@@ -1,5 +1,5 @@
 import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { endianness } from 'node:os';
+import { endianness, uptime } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VmnError } from '../../lib/errors.ts';
 import * as engine from '../../native/filter-engine.ts';
@@ -14,6 +14,8 @@ import { findTapHolders } from './tap-holders.ts';
 
 /** Shows the namespace of the calling thread. */
 const FIB = '/proc/thread-self/net/fib_trie';
+/** USER_HZ, which is 100 wherever Node runs. */
+const TICK_MS = 10;
 const SETTINGS_ROOT = '/proc/sys';
 /** Of a container: /proc/sys/net of its host, which it may write to, as its own /proc/sys is read-only. Shows the caller's namespace. */
 const NET_SETTINGS = process.env['VMNET_PROC_SYS_NET'] || join(SETTINGS_ROOT, 'net');
@@ -63,6 +65,7 @@ export function systemKernel(): Kernel {
     readSetting,
     writeSetting,
     processStart,
+    processAgeMs: (startTicks) => Math.max(0, uptime() * 1000 - Number(startTicks) * TICK_MS),
     tapHolders: (name) => findTapHolders(name, processStart),
   };
 }

@@ -39,6 +39,18 @@ test('the first look is over when it has started', () => {
   expect(reasons()).toEqual([null]);
 });
 
+test('what is found is dated back to when the kernel told of it, not to the look', async () => {
+  found.start();
+  await clock.advance(10);
+  let toldMs: number | null = null;
+  found.onChange(() => (toldMs ??= Number(found.toldNs / 1_000_000n)));
+  const eventMs = Math.floor(clock.monotonicMs());
+  qemu(OWN, 'tap0');
+  await clock.advance(1000);
+  expect(links()).toEqual(['tap0']);
+  expect(toldMs).toBe(eventMs);
+});
+
 test('at rest it looks at nothing but each resync period', async () => {
   qemu(OWN, 'tap0');
   found.start();

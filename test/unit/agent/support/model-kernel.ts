@@ -497,6 +497,10 @@ export class ModelKernel implements Kernel {
     return this.processes.get(pid) ?? null;
   }
 
+  processAgeMs(): number {
+    return 0;
+  }
+
   tapHolders(tap: string): TapHolder[] {
     return this.holders.get(tap) ?? [];
   }
