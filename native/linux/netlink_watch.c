@@ -58,7 +58,7 @@ int vmn_link_watch_open(struct vmn_failure *failure)
 {
 	/* A rule says which routes count. A filter of clsact goes without a word about its link, and a setting changes likewise. */
 	const uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_NEIGH | RTMGRP_TC |
-				(1u << (RTNLGRP_IPV4_NETCONF - 1));
+	                        (1u << (RTNLGRP_IPV4_NETCONF - 1));
 	int fd = open_watch(NETLINK_ROUTE, groups, "watch interfaces", failure);
 
 	if (fd >= 0 && leave_out_noise(fd, failure)) {
