@@ -151,6 +151,7 @@ describe('the agent, when somebody', () => {
   test.each([
     ['sets the tap down, which takes its route', ['ip', 'link', 'set', tap, 'down']],
     ['removes its route', ['ip', 'route', 'flush', 'dev', tap]],
+    ['removes its neighbour', ['ip', 'neigh', 'flush', 'dev', tap, 'nud', 'permanent']],
     ['turns its forwarding off', ['sysctl', '-q', '-w', `net.ipv4.conf.${tap}.forwarding=0`]],
     ['loosens its reverse path check', ['sysctl', '-q', '-w', `net.ipv4.conf.${tap}.rp_filter=0`]],
     ['turns the forwarding of the uplink off', ['sysctl', '-q', '-w', 'net.ipv4.conf.uplink.forwarding=0']],

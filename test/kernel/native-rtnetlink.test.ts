@@ -223,7 +223,7 @@ describe('watching', () => {
     return watch;
   }
 
-  test('calls back for links, settings, filters, routes and rules that change, and not after it was closed', async () => {
+  test('calls back for links, settings, filters, neighbours, routes and rules that change, and not after it was closed', async () => {
     let calls = 0;
     const watch = watching(() => {
       calls += 1;
@@ -243,6 +243,10 @@ describe('watching', () => {
     await told('ip', 'link', 'set', 'seen', 'up');
     await told('sysctl', '-q', '-w', 'net.ipv4.conf.seen.forwarding=1');
     await told('sysctl', '-q', '-w', 'net.ipv4.conf.seen.rp_filter=2');
+    await untold('ip', 'neigh', 'add', '100.64.9.9', 'lladdr', '02:00:00:00:00:09', 'dev', 'seen');
+    await told('ip', 'neigh', 'del', '100.64.9.9', 'dev', 'seen');
+    await untold('bridge', 'fdb', 'add', '02:00:00:00:00:0a', 'dev', 'seen', 'self', 'local');
+    await untold('bridge', 'fdb', 'del', '02:00:00:00:00:0a', 'dev', 'seen', 'self', 'local');
     // Whoever asks for one has it told to everybody.
     await untold('tc', 'qdisc', 'add', 'dev', 'seen', 'clsact');
     await told('tc', 'qdisc', 'del', 'dev', 'seen', 'clsact');

@@ -14,7 +14,7 @@ import type { ManifestFile, ManifestSet } from './manifest-set.ts';
  *
  * The folder is the truth and is read as a whole. inotify (FolderWatch) only says "look again", after a short pause in
  * which an editor finishes its writing; because not everything is told (another file system is mounted there, a file is written by
- * another name of it), a slow timer looks as well, and a faster one while inotify has run out. A look costs one readdir and one lstat
+ * another name of it), a slow timer looks as well, and a faster one while inotify, descriptors or memory have run out. A look costs one readdir and one lstat
  * a file; a file is read and parsed again only when its identity, size or times moved, or when it was last read within a clock tick
  * of a change (the next change might bear the same times). Whatever cannot be read is a Problem and gives no intent. But where it is
  * this process that has no descriptor or no memory left, nothing is known against what was read before: it holds until there is one.
@@ -37,14 +37,16 @@ interface CachedFile {
   readonly signature: string;
   /** Read so soon after its last change that another change might bear the same times. */
   readonly racy: boolean;
+  /** This process lacked what it takes to read it. */
+  readonly scarce: boolean;
   readonly manifest: ManifestFile;
 }
 
 const DEFAULT_DEBOUNCE_MS = 50;
 /** Of a folder that always changes: it is read all the same, so often, ms. */
 const LONGEST_DEBOUNCE_MS = 1000;
-/** Interval of the look while nothing tells of changes, ms. */
-const UNWATCHED_MS = 5000;
+/** Interval of the look while nothing tells of changes, or that what was lacking is there again, ms. */
+const UNTOLD_MS = 5000;
 /** Coarser than the clock that stamps files on any kernel we run on. */
 const RACY_MS = 100;
 
@@ -75,7 +77,7 @@ export class ManifestFolder {
   start(): void {
     // Watch first, then read: a change in between is seen twice rather than never.
     this.#watch = new FolderWatch(this.#dir, () => this.#lookSoon());
-    this.#lookNowAndThen();
+    this.#look();
   }
 
   /** What the folder said at the last look. */
@@ -92,40 +94,44 @@ export class ManifestFolder {
     this.#watch = null;
   }
 
-  #lookNowAndThen(): void {
-    this.#watch?.renew();
-    this.#look();
-    if (this.#watch === null) return;
-    const delayMs = this.#watch.isWatching ? this.#rescanMs : Math.min(this.#rescanMs, UNWATCHED_MS);
-    this.#rescan = setTimeout(() => this.#lookNowAndThen(), delayMs);
-  }
-
   #look(): void {
-    const { set, signature } = this.#read();
+    this.#watch?.renew();
+    const { set, signature, scarce } = this.#read();
+    this.#lookLater(scarce);
     if (signature === this.#signature) return;
     this.#signature = signature;
     this.#current = set;
     this.#onChange();
   }
 
-  #read(): { set: ManifestSet; signature: string } {
+  #lookLater(scarce: boolean): void {
+    if (this.#watch === null) return;
+    if (this.#rescan !== null) clearTimeout(this.#rescan);
+    const isTold = this.#watch.isWatching && !scarce;
+    const delayMs = isTold ? this.#rescanMs : Math.min(this.#rescanMs, UNTOLD_MS);
+    this.#rescan = setTimeout(() => this.#look(), delayMs);
+  }
+
+  /** `scarce`: something could not be read for want of descriptors or memory. */
+  #read(): { set: ManifestSet; signature: string; scarce: boolean } {
     let names: string[];
     try {
       names = readdirSync(this.#dir).filter(isManifestName).sort();
     } catch (cause) {
-      const before = isExhaustion(cause) ? this.#listed : null;
+      const scarce = isExhaustion(cause);
+      const before = scarce ? this.#listed : null;
       const problem = folderProblem(this.#dir, cause, before !== null);
       const set =
         before === null
           ? illegibleFolder(problem)
           : { ...before, problems: [...before.problems, problem], complete: false };
-      return { set, signature: `illegible ${problem.message}` };
+      return { set, signature: `illegible ${problem.message}`, scarce };
     }
     const present = new Set(names);
     for (const name of this.#cache.keys()) if (!present.has(name)) this.#cache.delete(name);
     const files = names.flatMap((name) => this.#file(name) ?? []);
     this.#listed = combineManifests(files.map(({ manifest }) => manifest));
-    return { set: this.#listed, signature: signatureOf(files) };
+    return { set: this.#listed, signature: signatureOf(files), scarce: files.some((file) => file.scarce) };
   }
 
   #file(name: string): CachedFile | null {
@@ -137,12 +143,13 @@ export class ManifestFolder {
     if (before?.stat === found.stat && !before.racy) return before;
 
     const { text, problem, scarce = false } = readManifestFile(path, name);
-    if (scarce && before?.stat === found.stat) return before;
+    if (scarce && before?.stat === found.stat) return { ...before, scarce };
     const cached: CachedFile = {
       stat: found.stat,
       signature: createHash('sha256')
         .update(text ?? JSON.stringify(problem))
         .digest('hex'),
+      scarce,
       racy: scarce || Date.now() - found.changedMs < RACY_MS,
       manifest:
         problem === undefined
