@@ -27,7 +27,6 @@ async function serves({ guest, cast }: Bed, payload = pattern(77)): Promise<void
 describe('frames on a stream', () => {
   test('[FN-5] split at every byte, two frames arrive as two', async () => {
     await withBed(async ({ guest, consumer, cast }) => {
-      guest.socket.setNoDelay(true);
       const stream = concat(
         prefixed(fromGuest(cast, { udp: { payload: pattern(9) } })),
         prefixed(fromGuest(cast, { udp: { payload: pattern(10) } })),
