@@ -56,6 +56,11 @@ export class Engine {
     return engine;
   }
 
+  /** A file that the kernel keeps of the process. */
+  proc(name: string): string {
+    return `/proc/${String(this.process.pid)}/${name}`;
+  }
+
   get hasEnded(): boolean {
     return this.process.exitCode !== null || this.process.signalCode !== null;
   }

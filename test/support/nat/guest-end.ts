@@ -20,7 +20,7 @@ export class GuestEnd {
   constructor(socket: Duplex) {
     this.socket = socket;
     this.socket.on('error', () => undefined); // the engine may end the connection; tests look at what came of it
-    this.socket.on('data', (bytes) => this.#take(bytes));
+    this.socket.on('data', (bytes: Buffer) => this.#take(bytes));
   }
 
   static async connect(path: string): Promise<GuestEnd> {
