@@ -15,8 +15,8 @@ import { executable, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 
 // A real guest by QEMU's stream socket, and vmn-nat as a user without rights in the host's namespace: no tap, no eBPF, no
-// forwarding and no rule of the firewall. Root is needed to lay the cables around them. The guest speaks handshake-shaped UDP: a
-// tunnel, which E2E-2 asks for, takes a guest with WireGuard.
+// forwarding and no rule of the firewall. Root is needed to lay the cables around them. Its WireGuard is only the
+// shape of one; nat-tunnel.test.ts has a real one.
 
 const BOOT_MS = 240_000;
 const { describe } = requires(root, executable('qemu-system-x86_64'), executable('tcpdump'));

@@ -15,7 +15,8 @@ export interface DebianGuestOptions {
   scratch: string;
   /** The seed image, its second drive. */
   seed: string;
-  tap: string;
+  /** Its network card's other end: a tap, or a Unix socket where somebody listens for a stream of frames. */
+  tap: string | { readonly stream: string };
   mac: string;
   /** A program of its disk, without the leading slash, that fails whenever it is called. */
   broken?: string;
@@ -39,9 +40,17 @@ function words(machine: GuestMachine, { image, seed, tap, mac, broken }: DebianG
     ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
     ...['-drive', `file=${image.disk},if=virtio,format=raw,snapshot=on`],
     ...['-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
-    ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
+    ...['-netdev', typeof tap === 'string' ? tapWords(tap) : streamWords(tap.stream)],
     ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
   ];
+}
+
+function tapWords(tap: string): string {
+  return `tap,id=n0,ifname=${tap},script=no,downscript=no`;
+}
+
+function streamWords(path: string): string {
+  return `stream,id=n0,server=off,addr.type=unix,addr.path=${path}`;
 }
 
 /** Has it reboot as root does; resolves when its shell answers again. */
