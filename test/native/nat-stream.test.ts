@@ -118,7 +118,8 @@ describe('frames on a stream', () => {
       await write(900);
       await poll('all of it to be judged', async () => (await judged()) >= 1_000_002, { deadlineMs: 40_000 });
       await serves(bed, pattern(401));
-      expect(memory() - before.memory).toBeLessThan(256);
+      // What it has from the start and had not touched yet; a single byte lost with each frame would be more.
+      expect(memory() - before.memory).toBeLessThan(800);
       expect(readdirSync(engine.proc('fd')).length).toBe(before.files);
     });
   });

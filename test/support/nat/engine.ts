@@ -13,7 +13,7 @@ const NOBODY = 65534;
 
 export interface EngineOptions {
   /** Of build/native. */
-  program?: 'vmn-nat' | 'vmn_nat_sanitized' | 'vmn_nat_forbidden' | 'vmn_nat_one_by_one';
+  program?: 'vmn-nat' | 'vmn_nat_sanitized' | 'vmn_nat_forbidden' | 'vmn_nat_poor_host';
   /** Behind the sockets. */
   args?: string[];
   /** With sockets of another engine, unless it shall have its own. */
