@@ -85,7 +85,7 @@ static void allow(struct program *program, const int *calls, size_t count)
 /* A socket for datagrams over IPv4; the number of the call is loaded. The upper halves of int arguments do not matter. */
 static void allow_udp_sockets(struct program *program)
 {
-	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 8));
+	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 9));
 	add(program, (struct sock_filter)LOAD(args[0]));
 	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 0, 5));
 	add(program, (struct sock_filter)LOAD(args[1]));

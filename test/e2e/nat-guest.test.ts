@@ -15,7 +15,8 @@ import { executable, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 
 // A real guest by QEMU's stream socket, and vmn-nat as a user without rights in the host's namespace: no tap, no eBPF, no
-// forwarding and no rule of the firewall. Root is needed to lay the cables around them.
+// forwarding and no rule of the firewall. Root is needed to lay the cables around them. Its WireGuard is only the
+// shape of one; nat-tunnel.test.ts has a real one.
 
 const BOOT_MS = 240_000;
 const { describe } = requires(root, executable('qemu-system-x86_64'), executable('tcpdump'));
@@ -24,7 +25,7 @@ const { test } = requires();
 const attacker = { ...UNGUARDED, endpoint: PLACES.consumer };
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
-describe('[E2E-2] a real guest behind vmn-nat', () => {
+describe('a real guest behind vmn-nat', () => {
   let lab: Lab;
   let world: World;
   let engine: Engine;
@@ -55,7 +56,7 @@ describe('[E2E-2] a real guest behind vmn-nat', () => {
   });
 
   const reaches = async (): Promise<boolean> =>
-    (await guest.run(ask(attacker.endpoint.address, attacker.endpoint.port))).code === 0;
+    (await guest.run(ask(attacker.endpoint.address, attacker.endpoint.port, 1000))).code === 0;
 
   test('without a policy not even the consumer is reached', async () => {
     expect(await reaches()).toBe(false);
@@ -63,7 +64,7 @@ describe('[E2E-2] a real guest behind vmn-nat', () => {
     expect(describeArrivals(await world.newArrivals())).toBe('');
   });
 
-  test('[E2E-2] with one it is, through an engine without a right, and its answer comes back', async () => {
+  test('with one it is, through an engine without a right, and its answer comes back', async () => {
     await control.setPolicy(
       policyBytes({
         ...{ guestMac: attacker.mac, guestAddress: attacker.address, endpoint: attacker.endpoint },
@@ -71,10 +72,12 @@ describe('[E2E-2] a real guest behind vmn-nat', () => {
         ...{ strict: true, generation: 1n },
       }),
     );
-    expect(await reaches()).toBe(true);
-    const [arrival] = await world.newArrivals();
-    expect(arrival?.at).toBe('consumer');
-    expect(byReason(await control.counters())).toMatchObject({ 'from-vm Allowed': 1, 'to-vm Allowed': 1 });
+    await poll('an answer', reaches); // the guest asks for its gateway anew when it likes
+    const arrivals = await world.newArrivals();
+    expect(arrivals.map(({ at }) => at)).toContain('consumer');
+    const counted = byReason(await control.counters());
+    expect(counted['from-vm Allowed']).toBeGreaterThan(0);
+    expect(counted['to-vm Allowed']).toBeGreaterThan(0);
   });
 
   test('[E2E-4] root in the guest reaches nothing else, every drop counted by its reason', async () => {

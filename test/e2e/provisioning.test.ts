@@ -14,6 +14,7 @@ import { ensureDebianImage, type DebianImage } from '../support/debian-guest/ima
 import { DEBIAN_NEEDS } from '../support/debian-guest/needs.ts';
 import { ASKS_GATEWAY, EXPECTED, HANDSHAKE, sentBy } from '../support/debian-guest/sent.ts';
 import { DebianStage, ENDPOINT, GATEWAY } from '../support/debian-guest/stage.ts';
+import { mebibyteThroughTunnel } from '../support/debian-guest/tunnel-echo.ts';
 import type { Guest } from '../support/guest/index.ts';
 import { capture, Lab, poll, type Capture } from '../support/lab/index.ts';
 import { requires } from '../support/skip.ts';
@@ -143,11 +144,7 @@ describe('a real Debian with our seed', () => {
     await poll('a handshake', async () => (await handshake()) > 0, { deadlineMs: HANDSHAKE_DEADLINE_MS });
     await guest.must(`ping -n -c 1 -W 10 ${CONSUMER_INSIDE}`);
     await stage.consumer.run(['ping', '-n', '-c', '1', '-W', '10', WHOLE.inside]);
-    const echo = stage.consumer.spawn(['python3', '-c', ECHO], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let heard = '';
-    echo.stdout?.setEncoding('utf8').on('data', (text: string) => (heard += text));
-    await poll('the consumer to listen', () => heard.startsWith('ready'));
-    expect(await guest.must(`python3 -c '${SEND}'`, 60_000)).toBe('the same\n');
+    expect(await mebibyteThroughTunnel(stage.consumer, guest)).toBe('the same\n');
   }, 120_000);
 
   test('[CI-4] the firewall was in force before the network was started, and the network before the tunnel', async () => {
@@ -211,16 +208,3 @@ describe('a real Debian with our seed', () => {
     expect(await guest.must('cat /var/lib/tenant-once')).toBe('once\n');
   }, 600_000);
 });
-
-const BYTES = 1 << 20;
-const ECHO = `import socket
-s = socket.create_server(("${CONSUMER_INSIDE}", 7)); print("ready", flush=True)
-c, _ = s.accept()
-got = b""
-while len(got) < ${BYTES}: got += c.recv(65536)
-c.sendall(got)`;
-const SEND = `import os, socket
-sent = os.urandom(${BYTES}); got = b""
-c = socket.create_connection(("${CONSUMER_INSIDE}", 7)); c.sendall(sent)
-while len(got) < len(sent): got += c.recv(65536)
-print("the same" if got == sent else "not the same")`;

@@ -35,13 +35,13 @@ describe('what vmn-nat is left with', () => {
     await withBed(async ({ engine, guest, cast }) => {
       guest.send(fromGuest(cast));
       await guest.frame();
-      const status = readFileSync(`/proc/${engine.process.pid}/status`, 'utf8');
+      const status = readFileSync(engine.proc('status'), 'utf8');
       const field = (name: string): string => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1] ?? '';
       expect(field('Seccomp')).toBe('2');
       expect(field('NoNewPrivs')).toBe('1');
       for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) expect(field(set)).toMatch(/^0+$/);
       expect(field('Threads')).toBe('1');
-      const limits = readFileSync(`/proc/${engine.process.pid}/limits`, 'utf8');
+      const limits = readFileSync(engine.proc('limits'), 'utf8');
       expect(limits).toMatch(/Max open files\s+76\s+76/);
       expect(limits).toMatch(/Max core file size\s+0\s+0/);
     });

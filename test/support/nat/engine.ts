@@ -13,7 +13,7 @@ const NOBODY = 65534;
 
 export interface EngineOptions {
   /** Of build/native. */
-  program?: 'vmn-nat' | 'vmn_nat_sanitized' | 'vmn_nat_forbidden';
+  program?: 'vmn-nat' | 'vmn_nat_sanitized' | 'vmn_nat_forbidden' | 'vmn_nat_poor_host';
   /** Behind the sockets. */
   args?: string[];
   /** With sockets of another engine, unless it shall have its own. */
@@ -54,6 +54,11 @@ export class Engine {
     });
     if (engine.hasEnded) throw new Error(`vmn-nat ended at once: ${engine.stderr}`);
     return engine;
+  }
+
+  /** A file that the kernel keeps of the process. */
+  proc(name: string): string {
+    return `/proc/${String(this.process.pid)}/${name}`;
   }
 
   get hasEnded(): boolean {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { concat, u32 } from '../frames/index.ts';
 import { poll } from '../lab/poll.ts';
 
@@ -10,21 +11,23 @@ export function prefixed(frame: Uint8Array, length = frame.byteLength): Uint8Arr
 
 /** The guest's end of the stream: what QEMU would be. */
 export class GuestEnd {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   /** Whole frames that came, in order. */
   readonly frames: Uint8Array[] = [];
   #received = Buffer.alloc(0);
 
-  private constructor(path: string) {
-    this.socket = createConnection({ path });
+  /** `socket`: where frames go and come as they do on a stream. */
+  constructor(socket: Duplex) {
+    this.socket = socket;
     this.socket.on('error', () => undefined); // the engine may end the connection; tests look at what came of it
-    this.socket.on('data', (bytes) => this.#take(bytes));
+    this.socket.on('data', (bytes: Buffer) => this.#take(bytes));
   }
 
   static async connect(path: string): Promise<GuestEnd> {
-    const guest = new GuestEnd(path);
-    await once(guest.socket, 'connect');
-    return guest;
+    const socket: Socket = createConnection({ path });
+    socket.setNoDelay(true);
+    await once(socket, 'connect');
+    return new GuestEnd(socket);
   }
 
   send(...frames: readonly Uint8Array[]): void {
