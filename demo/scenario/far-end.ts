@@ -112,7 +112,7 @@ export class HostFarEnd implements FarEnd {
   async watch(device: string): Promise<void> {
     const rules = `table netdev witness {
       counter arrivals { }
-      set agreed { type ipv4_addr . inet_service; }
+      ${AGREED}
       chain arrivals_${String(this.#devices.length)} {
         type filter hook ingress device "${device}" priority -500; policy accept;
         ip daddr . udp dport @agreed accept
@@ -124,8 +124,13 @@ export class HostFarEnd implements FarEnd {
   }
 
   async agree({ address, port }: Endpoint): Promise<void> {
-    const element = `element netdev witness agreed { ${address} . ${String(port)} }`;
-    const rules = `flush set netdev witness agreed\nadd ${element}\n`;
+    // No interface may be watched yet.
+    const rules = `table netdev witness {
+        ${AGREED}
+      }
+      flush set netdev witness agreed
+      add element netdev witness agreed { ${address} . ${String(port)} }
+    `;
     await this.#namespace.run(['nft', '-f', '-'], { input: rules });
   }
 
@@ -137,6 +142,8 @@ export class HostFarEnd implements FarEnd {
     return Number(packets);
   }
 }
+
+const AGREED = 'set agreed { type ipv4_addr . inet_service; }';
 
 /** The MAC of an interface of a namespace. */
 export async function macOf(namespace: Namespace, device: string): Promise<string> {
