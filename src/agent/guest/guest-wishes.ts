@@ -1,4 +1,5 @@
-import { isDrop } from '../../filter/drop-reason.ts';
+import { reasonName } from '../../filter/drop-reason.ts';
+import type { ReasonName } from '../../filter/drop-reason.ts';
 import type { CounterLine } from '../../native/counters.ts';
 import type { AttachmentResult } from '../attachment/rounds.ts';
 import type { HostVm } from '../discovery/directory.ts';
@@ -38,10 +39,15 @@ function processOf(vm: HostVm | undefined, mac: string): TapHolder | null {
   return { pid: card.pid, startTicks: card.startTicks };
 }
 
-/** Frames that passed to the guest, counted or judged. */
+/** Reasons of what was judged and came from the endpoint of now; what nobody looked at may be anybody's. */
+const FROM_ENDPOINT: ReadonlySet<string> = new Set<ReasonName>(['Allowed', 'AllowedFlow']);
+
+/** Frames of the consumer's endpoint that passed to the guest. */
 export function answersIn(lines: readonly CounterLine[]): bigint {
   return lines
-    .filter(({ direction, audited, reason }) => direction === 'to-vm' && !audited && !isDrop(reason))
+    .filter(({ direction, audited, reason }) => {
+      return direction === 'to-vm' && !audited && FROM_ENDPOINT.has(reasonName(reason));
+    })
     .reduce((sum, { packets }) => sum + packets, 0n);
 }
 

@@ -3,12 +3,13 @@ import { backoffMs } from '../../lib/backoff.ts';
 import { isVmnError } from '../../lib/errors.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
+import { removeUnfinishedSeeds } from '../../cloudinit/seed-image/image-file.ts';
 import type { TapHolder } from '../host/kernel.ts';
 import { LockBusy } from '../host/lock.ts';
 import type { ControlMachine } from '../vm-control/machine.ts';
 import type { PatientPorts } from '../wiring/closed-tap.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
-import { seedOf } from '../wiring/paths.ts';
+import { seedOf, seedsDirOf } from '../wiring/paths.ts';
 import { deliverSeed } from './deliver.ts';
 import type { GuestSaid } from './guest-order.ts';
 import type { HeldSeed } from './held-seed.ts';
@@ -80,6 +81,8 @@ export class Provisioning {
   readonly #stop = new AbortController();
   #timer: Timer | null = null;
   #work: Promise<void> | null = null;
+  /** What a killed agent left half written is gone. */
+  #isSwept = false;
 
   constructor(options: ProvisioningOptions) {
     this.#options = options;
@@ -183,6 +186,8 @@ export class Provisioning {
     const path = pathOf(paths, wish.key);
     try {
       if (job.made === null) {
+        if (!this.#isSwept) await removeUnfinishedSeeds(seedsDirOf(paths));
+        this.#isSwept = true;
         if (!(await makeSeed(wish, path, paths, ports))) return null;
         job.made = orderOf(wish);
       }

@@ -53,9 +53,13 @@ export async function makeSeed(
   if (files === null) return false;
   if (!(await liesThere(path, files))) await writeSeedImage(path, files);
   // Whoever ended the record meanwhile found no image yet.
-  if (records.read(key).state !== 'absent') return true;
-  records.remove(key);
-  return false;
+  return whenStateLockIsFree(() =>
+    withStateLock(() => {
+      if (records.read(key).state !== 'absent') return true;
+      records.remove(key);
+      return false;
+    }),
+  );
 }
 
 function filesOf(

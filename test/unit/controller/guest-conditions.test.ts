@@ -147,6 +147,30 @@ describe('the guests of a network', () => {
     expect(vmNetworkStatusSchema.safeParse(planned.status).error).toBeUndefined();
   });
 
+  test('on two hosts, with one address for both: that is said, and who has it', () => {
+    const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
+    const good = { status: 'True', reason: 'Verified', message: '' } as const;
+    const card = { programmed: good, enforced: good, provisioned: good, tunnel: null, stale: false };
+    const planned = planConditions({
+      end: '',
+      network: guest,
+      judgement: judge(guest, networkClass(), [], { state: 'none' }),
+      vms,
+      plan: { create: [], update: [], remove: [], release: [], waiting: [], desired: 2 },
+      cards: [
+        { ...card, title: 'one', nodeName: 'n1' },
+        { ...card, title: 'two', nodeName: 'n2' },
+      ],
+    });
+    expect(planned).toContainEqual({
+      ...{ type: 'GuestProvisioned', status: 'False', reason: 'AddressesTaken' },
+      message: expect.stringMatching(
+        /^one has the addresses .*10\.99\.0\.2\/32, and so have two: .* a VMNetwork of its own/,
+      ),
+    });
+    expect(planned).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+  });
+
   test('on two hosts, one of them stale: that says most of what is not known', () => {
     const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
     const enforced = { status: 'True', reason: 'Verified', message: '' } as const;
