@@ -113,7 +113,9 @@ VMN_STATIC_ASSERT(sizeof(struct vmn_nat_set_policy) == 8 + sizeof(struct vmn_pol
 VMN_STATIC_ASSERT(sizeof(struct vmn_nat_status) == 56, "vmn_nat_status is 56 bytes");
 VMN_AT(vmn_nat_status, judged, 24);
 VMN_AT(vmn_nat_status, pid, 52);
-VMN_STATIC_ASSERT(sizeof(struct vmn_nat_counters) == 4352, "vmn_nat_counters is 4352 bytes");
+VMN_STATIC_ASSERT(sizeof(struct vmn_nat_counters) ==
+                      VMN_COUNTER_SLOTS * sizeof(struct vmn_counter) + VMN_NAT_COUNT_SLOTS * sizeof(__u64),
+                  "no holes");
 
 /*
  * By SipHash-1-3 without a key: it finds a policy that was cut, mixed or written by another version. It proves nothing

@@ -26,6 +26,6 @@ function besides(ours: readonly string[]): Blocked {
     code: 'VMN_READ_BACK',
     message: `another filter of ours judges on this interface, too, by a policy of its own (${ours.join(', ')}), so only what both let through passes`,
     remedy:
-      'If the interface was renamed, give it its former name. If another agent closed it, with another --bpffs, end that one and remove its pins.',
+      'If the interface was renamed, give it its former name. If its pins are in another file system, that of another agent or the one at --bpffs before this was mounted, remove them there.',
   };
 }

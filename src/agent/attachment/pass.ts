@@ -2,7 +2,7 @@ import type { AddressRange } from '../../api/v1alpha1/denied-networks.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import { ensureGuard, removeHostWiring, syncForwarding } from '../host/host-wiring.ts';
 import type { HostWiringPorts } from '../host/host-wiring.ts';
-import type { Link, RouteAnswer } from '../host/kernel.ts';
+import type { Link } from '../host/kernel.ts';
 import type { Nft } from '../host/nft.ts';
 import type { Site } from '../host/site.ts';
 import type { HostView, OwnCard, RecordedCard, Wanted } from '../source/wanted.ts';
@@ -28,6 +28,7 @@ import { OwnAddresses } from './own-addresses.ts';
 import type { Blocked } from './plan.ts';
 import { ownTaps, runRounds } from './rounds.ts';
 import type { AttachmentResult, RoundMemory, RoundPorts } from './rounds.ts';
+import { RouteAnswers } from './route-answers.ts';
 
 /*
  * Theory of operation
@@ -222,7 +223,7 @@ function siteFor(
     return { kernel, nft, uplinks, pool, managed: { patterns: ports.managedPatterns, links }, onChange };
   };
   const addresses = new OwnAddresses(kernel, host === undefined ? [] : [host.addresses]);
-  return { id, ports, routes: new RouteAnswers(ports), addresses, wiring };
+  return { id, ports, routes: new RouteAnswers(kernel), addresses, wiring };
 }
 
 /** Guard, attachments, forwarding. Where nothing of ours is any more the guard goes, or what it has beside its patterns. */
@@ -339,33 +340,6 @@ function deniedInDirect(attachments: readonly AttachmentResult[]): (readonly Add
   return policies.flatMap((policy) =>
     policy?.denied === undefined || policy.flags.quarantined ? [] : [policy.denied],
   );
-}
-
-/** The host's answers, asked once a pass. An address it gives no answer for counts as unreachable. */
-class RouteAnswers {
-  readonly #ports: PassPorts;
-  readonly #answers = new Map<string, RouteAnswer | null>();
-
-  constructor(ports: PassPorts) {
-    this.#ports = ports;
-  }
-
-  to(address: string): RouteAnswer | null {
-    const known = this.#answers.get(address);
-    if (known !== undefined) return known;
-    const answer = this.#ask(address);
-    this.#answers.set(address, answer);
-    return answer;
-  }
-
-  #ask(address: string): RouteAnswer | null {
-    try {
-      return this.#ports.kernel.routeTo(address);
-    } catch (error) {
-      if (isVmnError(error)) return null;
-      throw error;
-    }
-  }
 }
 
 /** Addresses that the host routes elsewhere would be taken away from there, one by one. */

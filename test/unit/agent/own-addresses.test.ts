@@ -1,13 +1,10 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { OwnAddresses, withOwnDenied } from '../../../src/agent/attachment/own-addresses.ts';
 import { parseOwnNetworks } from '../../../src/agent/host/proc-fib.ts';
-import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { vmNetworkClassSchema } from '../../../src/api/v1alpha1/index.ts';
 import type { PolicyIntent } from '../../../src/controller/vmnetwork/plan.ts';
 import { VmnError } from '../../../src/lib/errors.ts';
-import { decodePolicy } from '../../../src/native/policy-abi.ts';
-import type { Policy } from '../../../src/native/policy-abi.ts';
-import { manifests, ModelHost, resultOf } from './support/model-host.ts';
+import { manifests, ModelHost, policyOf, resultOf } from './support/model-host.ts';
 
 const POOL = '100.64.0.0/16';
 const only = (address: string) => ({ first: address, last: address });
@@ -129,11 +126,7 @@ describe('in mode Direct', () => {
       }),
     ];
     const wishes = manifests({ 'vm-a': { mode: 'Direct', consumerEndpoint: undefined } }, { classes });
-    const inForce = (): Policy | null => {
-      const link = host.kernel.byName(identityOf('vm-a').tap);
-      const bytes = host.kernel.attached(link?.ifindex ?? 0).from?.program.slot.policy ?? null;
-      return bytes === null ? null : decodePolicy(bytes);
-    };
+    const inForce = () => policyOf(host, 'vm-a');
     beforeEach(() => {
       host = new ModelHost();
     });

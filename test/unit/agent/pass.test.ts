@@ -6,9 +6,7 @@ import { cardKeyOf } from '../../../src/agent/wiring/card-key.ts';
 import { claimOf, ensureClosedTap } from '../../../src/agent/wiring/closed-tap.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { VmnError } from '../../../src/lib/errors.ts';
-import { decodePolicy } from '../../../src/native/policy-abi.ts';
-import type { Policy } from '../../../src/native/policy-abi.ts';
-import { manifests, ModelHost, PATHS, resultOf } from './support/model-host.ts';
+import { manifests, ModelHost, PATHS, policyOf, resultOf } from './support/model-host.ts';
 
 const A = identityOf('vm-a').tap;
 const A_PINS = `${PATHS.bpffs}/${A}`;
@@ -26,11 +24,7 @@ describe('a pass', () => {
     host = new ModelHost();
   });
 
-  const inForce = (vm = 'vm-a'): Policy | null => {
-    const link = host.kernel.byName(identityOf(vm).tap);
-    const bytes = host.kernel.attached(link?.ifindex ?? 0).from?.program.slot.policy ?? null;
-    return bytes === null ? null : decodePolicy(bytes);
-  };
+  const inForce = (vm = 'vm-a') => policyOf(host, vm);
   const forVm = (result: PassResult, vm = 'vm-a'): AttachmentResult => resultOf(result, vm);
   const kinds = (): string[] => host.changes.splice(0).map((change) => change.split(' ')[0] ?? '');
 
@@ -220,73 +214,6 @@ describe('a pass', () => {
     expect(kinds()).toEqual(['replace-filter']);
     expect(inForce()?.endpoint?.port).toBe(7);
     expect(host.kernel.attached(host.kernel.byName(A)?.ifindex ?? 0).from?.id).toBe(before);
-  });
-
-  describe('records', () => {
-    test('unreadable: closed, an error, and nobody else gets the address', async () => {
-      await host.pass(ONE);
-      const address = inForce()?.guestAddress;
-      host.damageRecord('vm-a');
-      const result = await host.pass(TWO);
-      expect(forVm(result).error?.code).toBe('VMN_STATE_UNREADABLE');
-      expect(inForce()).toBeNull();
-      expect(forVm(result, 'vm-b').verified).toBe(true);
-      expect(inForce('vm-b')?.guestAddress).not.toBe(address);
-    });
-
-    test('unreadable, under programs of another build: closed by our own', async () => {
-      await host.pass(ONE);
-      host.kernel.tag = 'next';
-      host.damageRecord('vm-a');
-      kinds();
-      expect(forVm(await host.pass(ONE)).error?.code).toBe('VMN_STATE_UNREADABLE');
-      expect(kinds()).toEqual(['replace-filter', 'forwarding']);
-      expect(inForce()).toBeNull();
-      await host.pass(ONE);
-      expect(kinds()).toEqual([]);
-    });
-
-    test('lost while the VM runs: closed, an error; once it has ended, made anew', async () => {
-      await host.pass(ONE);
-      const link = host.kernel.byName(A);
-      if (link !== undefined) link.heldByQemu = true;
-      host.records.states.clear();
-      const running = await host.pass(ONE);
-      expect(forVm(running).error?.code).toBe('VMN_STATE_UNREADABLE');
-      expect(inForce()).toBeNull();
-      if (link !== undefined) link.heldByQemu = false;
-      expect(forVm(await host.pass(ONE)).verified).toBe(true);
-    });
-
-    test('the folder cannot be read: everybody is closed and nothing is removed', async () => {
-      await host.pass(TWO);
-      host.records.list = () => {
-        throw new VmnError('VMN_STATE_UNREADABLE', { attempted: 'list the records' });
-      };
-      const result = await host.pass(TWO);
-      expect(result.problems.map(({ on }) => on)).toEqual(['/state']);
-      expect([inForce('vm-a'), inForce('vm-b')]).toEqual([null, null]);
-      expect(host.kernel.byName(A)).toBeDefined();
-    });
-
-    test('two with one address: the older keeps it', async () => {
-      await host.pass(TWO);
-      const a = host.records.read(A);
-      const b = host.records.read(identityOf('vm-b').tap);
-      if (a.state !== 'ok' || b.state !== 'ok') throw new Error('no records');
-      host.records.write({
-        ...b.record,
-        guestAddress: a.record.guestAddress,
-        createdAt: '2999-01-01T00:00:00.000Z',
-      });
-      const result = await host.pass(TWO);
-      expect(forVm(result, 'vm-a').verified).toBe(true);
-      expect(forVm(result, 'vm-b').desired).toMatchObject({
-        want: 'deny',
-        reason: expect.stringContaining('vm-a'),
-      });
-      expect(inForce('vm-b')).toBeNull();
-    });
   });
 
   test('an exhausted pool stops only the VM that found it so', async () => {

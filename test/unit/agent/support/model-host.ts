@@ -15,6 +15,7 @@ import { vmNetworkClassSchema, vmNetworkSchema } from '../../../../src/api/v1alp
 import type { VmNetworkInput } from '../../../../src/api/v1alpha1/index.ts';
 import { MODES } from '../../../../src/api/v1alpha1/mode.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
+import { decodePolicy, type Policy } from '../../../../src/native/policy-abi.ts';
 import type { HostVm } from '../../../../src/agent/discovery/directory.ts';
 import { NO_SITES } from '../../../../src/agent/found/site-watch.ts';
 import { Exposure } from '../../../../src/agent/found/exposure.ts';
@@ -267,4 +268,11 @@ export function resultOf(result: PassResult, vm: string): AttachmentResult {
   const found = result.attachments.find((attachment) => attachment.tap === tap);
   if (found === undefined) throw new Error(`no result for VM ${vm}`);
   return found;
+}
+
+/** What the kernel enforces at the tap of a VM; null: nothing passes. */
+export function policyOf(host: ModelHost, vm: string): Policy | null {
+  const link = host.kernel.byName(identityOf(vm).tap);
+  const bytes = host.kernel.attached(link?.ifindex ?? 0).from?.program.slot.policy ?? null;
+  return bytes === null ? null : decodePolicy(bytes);
 }

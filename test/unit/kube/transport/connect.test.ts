@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -11,6 +10,7 @@ import { inClusterEndpoint } from '../../../../src/kube/transport/in-cluster.ts'
 import { certificateAuthority, issue } from './certificate.ts';
 import { clientOf, lamp, LAMPS } from './client.ts';
 import { ClockAhead } from './clock-ahead.ts';
+import { startProxy } from './proxy.ts';
 import { json, refuse, ScriptedServer, type Answerer } from './scripted-server.ts';
 
 const REF = { namespace: 'a', name: 'one' };
@@ -371,33 +371,3 @@ describe('in a pod', () => {
     });
   });
 });
-
-/** An HTTP proxy that knows CONNECT. */
-async function startProxy(): Promise<{ server: Server; asked: string[]; close: () => Promise<void> }> {
-  const asked: string[] = [];
-  const sockets: Socket[] = [];
-  const proxy = createServer();
-  proxy.on('connect', (request, client: Socket) => {
-    asked.push(request.url ?? '');
-    const { hostname, port } = new URL(`http://${request.url ?? ''}`);
-    const target = connectSocket(Number(port), hostname, () => {
-      client.write('HTTP/1.1 200 OK\r\n\r\n');
-      target.pipe(client).pipe(target);
-    });
-    sockets.push(target);
-    // Neither outlives the other: who asked hears of it.
-    for (const [one, other] of [
-      [client, target],
-      [target, client],
-    ] as const) {
-      one.on('error', () => undefined).on('close', () => other.destroy());
-    }
-  });
-  proxy.on('connection', (socket) => sockets.push(socket));
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const close = async (): Promise<void> => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => proxy.close(resolve));
-  };
-  return { server: proxy, asked, close };
-}
