@@ -1,13 +1,17 @@
 import { type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { acquireLock } from '../../src/agent/host/lock.ts';
 import { identityOf } from '../../src/agent/wiring/identity.ts';
+import { stateLockOf } from '../../src/agent/wiring/paths.ts';
+import { openTap } from '../../src/native/tap.ts';
 import { executable, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 import { poll } from '../support/lab/index.ts';
 import { type AgentProcess, enforces } from '../support/stage/agent-process.ts';
 import { apply, withdraw } from '../support/stage/manifest.ts';
+import { moveInto } from '../support/stage/own-namespace.ts';
 import { RentalLab } from '../support/stage/rental-lab.ts';
 import { type Outcome, ROOT, vmnetctl } from '../unit/cli/vmnetctl.ts';
 
@@ -176,6 +180,29 @@ describe('vmnetctl run on a real kernel', () => {
     running.child.stdin?.end('quit\n');
     expect(await running.ended()).toMatchObject({ code: 0 });
   }, 60_000);
+
+  test('an agent that is making the tap, and so holds it, is waited for', async () => {
+    const lock = acquireLock(stateLockOf(rental.home), { wait: true });
+    const leave = moveInto(rental.host);
+    let running: Running;
+    try {
+      const fd = openTap(tap);
+      try {
+        running = start(qemu, 'exit', '17');
+        const isWaiting = (): boolean =>
+          readFileSync('/proc/locks', 'utf8')
+            .split('\n')
+            .some((line) => line.includes('->') && line.includes(` ${String(running.child.pid)} `));
+        await poll('it to wait for the state lock', isWaiting, { detail: running.said });
+      } finally {
+        closeSync(fd);
+      }
+    } finally {
+      leave();
+      lock.release();
+    }
+    expect(await running.ended()).toMatchObject({ code: 17 });
+  });
 
   describe('with an agent', () => {
     let agent: AgentProcess;

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { Link } from '../../agent/host/kernel.ts';
 import { systemKernel } from '../../agent/host/system-kernel.ts';
 import { claimOf, ensureClosedTap, systemPorts } from '../../agent/wiring/closed-tap.ts';
+import type { ClosedTapPorts } from '../../agent/wiring/closed-tap.ts';
 import { GATEWAY_ADDRESS, type Identity, identityOf } from '../../agent/wiring/identity.ts';
 import { socketPathOf } from '../../agent/wiring/paths.ts';
 import type { AttachmentRecord } from '../../agent/wiring/record.ts';
@@ -94,9 +95,9 @@ async function run(context: CommandContext, options: RunOptions, words: readonly
   const program = findProgram(words[0] ?? '', context.environment['PATH']);
   demandRoot('make a tap');
   const kernel = systemKernel();
-  demandFreeTap(kernel.linkByName(identity.tap));
-
   const tapPorts = systemPorts(options);
+  demandFreeTap(() => kernel.linkByName(identity.tap), tapPorts);
+
   const record = ensureClosedTap(vm, options, tapPorts, claimOf(kernel, process.pid));
   const seed = await provision(wish, record, options, tapPorts);
   try {
@@ -128,8 +129,10 @@ async function start(
   return runForeground(program, args);
 }
 
-/** QEMU would fail, too, but late and with "Device or resource busy". */
-function demandFreeTap(link: Link | null): void {
+/** QEMU would fail, too, but late and with "Device or resource busy". An agent that makes the tap holds it, too, under the state lock. */
+function demandFreeTap(look: () => Link | null, ports: ClosedTapPorts): void {
+  if (look()?.carrier !== true) return;
+  const link = ports.withStateLock(look);
   if (link?.carrier !== true) return;
   throw new VmnError('VMN_TAP_IN_USE', { attempted: 'start the VM', on: link.name });
 }
