@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { poll, type Lab, type Namespace } from '../lab/index.ts';
+import { poll, startWireGuardGo, type Lab, type Namespace } from '../lab/index.ts';
 
 /** The consumer's address in the tunnel. */
 export const CONSUMER_INSIDE = '10.99.0.1';
@@ -36,10 +36,7 @@ export class ConsumerTunnel {
   }
 
   static async open(lab: Lab, namespace: Namespace, port: number): Promise<ConsumerTunnel> {
-    // wireguard-go keeps its control socket in one folder for all namespaces.
-    const name = `vmd${process.pid}`;
-    lab.undoLater(`rm -f /var/run/wireguard/${name}.sock`);
-    const tunnel = new ConsumerTunnel(lab, name, await keyPair(namespace), { namespace, port });
+    const tunnel = new ConsumerTunnel(lab, `vmd${process.pid}`, await keyPair(namespace), { namespace, port });
     await tunnel.#start();
     return tunnel;
   }
@@ -105,12 +102,7 @@ export class ConsumerTunnel {
 
   async #start(configure: readonly string[] | null = null): Promise<void> {
     const { namespace, port } = this.#place;
-    const child = namespace.spawn(['wireguard-go', '-f', this.name], { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.#process = child;
-    let said = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const isUp = async (): Promise<boolean> => (await namespace.exec(['wg', 'show', this.name])).code === 0;
-    await poll(`wireguard-go ${this.name}`, isUp, { detail: () => said });
+    this.#process = await startWireGuardGo(this.#lab, namespace, this.name);
     if (configure === null) {
       const key = join(this.#lab.scratch, 'consumer.key');
       writeFileSync(key, this.#keys.privateKey, { mode: 0o600 });
