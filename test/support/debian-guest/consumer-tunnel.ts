@@ -36,7 +36,10 @@ export class ConsumerTunnel {
   }
 
   static async open(lab: Lab, namespace: Namespace, port: number): Promise<ConsumerTunnel> {
-    const tunnel = new ConsumerTunnel(lab, `vmd${process.pid}`, await keyPair(namespace), { namespace, port });
+    const tunnel = new ConsumerTunnel(lab, `vmd${process.pid}`, await keyPair(namespace), {
+      namespace,
+      port,
+    });
     await tunnel.#start();
     return tunnel;
   }
