@@ -9,6 +9,12 @@
 
 #include "vmn/tunnel.h"
 
+/*
+ * The tick of the data that was looked at last, by direction. A variable, not a map: it stands at an address that the code has as a
+ * constant, and every frame asks for it.
+ */
+static volatile __u64 looked_at[2];
+
 static __always_inline struct vmn_guarded_tunnel *guarded_tunnel(void)
 {
 	__u32 zero = 0;
@@ -38,10 +44,10 @@ __noinline int note_message(struct __sk_buff *skb, __u32 direction)
 	bpf_spin_lock(&guarded->lock);
 	vmn_tunnel_note(&guarded->tunnel, &policy->endpoint, direction, &message, now_ns);
 	if (message.head == VMN_WIREGUARD_DATA) {
-		guarded->tunnel.looked_at[direction & 1] = tick;
+		looked_at[direction & 1] = tick;
 	} else {
-		guarded->tunnel.looked_at[0] = 0;
-		guarded->tunnel.looked_at[1] = 0;
+		looked_at[0] = 0;
+		looked_at[1] = 0;
 	}
 	bpf_spin_unlock(&guarded->lock);
 	return 0;
@@ -51,13 +57,12 @@ __noinline int note_message(struct __sk_buff *skb, __u32 direction)
 static __always_inline void watch_tunnel(struct __sk_buff *skb, __u32 direction)
 {
 	const __u8 *data = (const __u8 *)(long)skb->data, *data_end = (const __u8 *)(long)skb->data_end;
-	struct vmn_guarded_tunnel *guarded = guarded_tunnel();
 	__u32 head;
 
-	if (!guarded || !vmn_holds(data, data_end, VMN_JUDGED_BYTES))
+	if (!vmn_holds(data, data_end, VMN_JUDGED_BYTES))
 		return;
 	head = vmn_load32(data + VMN_UDP_PAYLOAD_OFFSET);
-	if (head == VMN_WIREGUARD_DATA && guarded->tunnel.looked_at[direction] == bpf_jiffies64())
+	if (head == VMN_WIREGUARD_DATA && looked_at[direction] == bpf_jiffies64())
 		return;
 	if (vmn_is_message_head(head))
 		note_message(skb, direction);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+
 #include "marshal.h"
 #include "verdict.h"
 
@@ -51,13 +53,17 @@ Napi::Object tunnel_of(Napi::Env env, const vmn_tunnel &tunnel)
 	return result;
 }
 
-/* (pinDir) */
+/* (pinDir): null where the filter does not look */
 Napi::Value tunnel(const Napi::CallbackInfo &info)
 {
 	vmn_tunnel seen;
 	Failure failure;
 
-	failure.check(info.Env(), vmn_tunnel_read(text(info, 0).c_str(), &seen, failure.get()));
+	if (vmn_tunnel_read(text(info, 0).c_str(), &seen, failure.get())) {
+		if (failure.error() == ENOENT)
+			return info.Env().Null();
+		failure.raise(info.Env());
+	}
 	return tunnel_of(info.Env(), seen);
 }
 

@@ -162,9 +162,8 @@ struct vmn_tunnel {
 	struct vmn_session offered; /* the VM's answer to the consumer, who has not shown yet that it took it */
 	struct vmn_session session; /* the last handshake */
 	__u64 handshakes;
-	__u64 data_ns[2];   /* the last data message of that session */
-	__u64 looked_at[2]; /* the engine's: the tick of the last data message that it looked at */
-	__u32 used;         /* the index that the consumer last sent data to */
+	__u64 data_ns[2]; /* the last data message of that session */
+	__u32 used;       /* the index that the consumer last sent data to */
 	__u32 has_used;
 };
 
@@ -242,10 +241,10 @@ VMN_STATIC_ASSERT(sizeof(struct vmn_flows) == 4096, "vmn_flows is 4096 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_state) == 56, "vmn_state is 56 bytes");
 VMN_AT(vmn_state, violations, 24);
 VMN_AT(vmn_violations, crossings, 24);
-VMN_STATIC_ASSERT(sizeof(struct vmn_tunnel) == 136, "vmn_tunnel is 136 bytes");
+VMN_STATIC_ASSERT(sizeof(struct vmn_tunnel) == 120, "vmn_tunnel is 120 bytes");
 VMN_AT(vmn_tunnel, offered, 56);
 VMN_AT(vmn_tunnel, session, 72);
-VMN_AT(vmn_tunnel, looked_at, 112);
+VMN_AT(vmn_tunnel, used, 112);
 VMN_STATIC_ASSERT(sizeof(struct vmn_reports) == 520, "vmn_reports is 520 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_event) == 96, "vmn_event is 96 bytes");
 VMN_AT(vmn_event, kind, 28);

@@ -61,9 +61,14 @@ VMN_INLINE int vmn_tunnel_message(const struct vmn_policy *policy, const struct 
                                   const __u8 *frame, struct vmn_message *message)
 {
 	const __u8 *payload = frame + VMN_UDP_PAYLOAD_OFFSET;
+	__u32 total_bytes = VMN_NET16(vmn_load16(frame + VMN_ETHERNET_BYTES + 2));
 	__u32 udp_bytes = VMN_NET16(vmn_load16(payload - 4)), bytes;
 
-	if (!vmn_is_with_endpoint(policy, direction, frame) || udp_bytes < VMN_UDP_BYTES)
+	if (!vmn_is_with_endpoint(policy, direction, frame))
+		return 0;
+	/* Not every mode looked at the lengths. */
+	if (udp_bytes < VMN_UDP_BYTES || udp_bytes + VMN_IPV4_BYTES != total_bytes ||
+	    VMN_ETHERNET_BYTES + total_bytes > vmn_frame_bytes(meta))
 		return 0;
 	bytes = udp_bytes - VMN_UDP_BYTES;
 	if (vmn_is_super_frame(meta) && vmn_segment_bytes(meta) < bytes)

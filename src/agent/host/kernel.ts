@@ -1,4 +1,4 @@
-import type { CounterLine, ReadBack } from '../../native/filter-engine.ts';
+import type { CounterLine, ReadBack, TunnelSeen } from '../../native/filter-engine.ts';
 import type { Link } from '../../native/rtnetlink.ts';
 
 export type { ReadBack } from '../../native/filter-engine.ts';
@@ -60,6 +60,8 @@ export interface Kernel {
   writePolicy(pinDir: string, policy: Uint8Array | null): void;
   /** How often the VM reached its threshold of violations, counted since the maps of the filter were made. */
   violations(pinDir: string): { crossings: bigint };
+  /** What it saw of the tunnel; null: it does not look. */
+  tunnel(pinDir: string): TunnelSeen | null;
   /** Frames since the filter was attached, by direction and reason. Some hundred system calls. */
   counters(pinDir: string): CounterLine[];
   /** A replacement was begun and did not end. */

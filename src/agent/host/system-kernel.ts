@@ -41,6 +41,7 @@ export function systemKernel(): Kernel {
     readBack: (pinDir) => engine.readBack(pinDir),
     writePolicy: (pinDir, policy) => engine.writePolicy(pinDir, policy),
     violations: (pinDir) => engine.violations(pinDir),
+    tunnel: (pinDir) => engine.tunnelSeen(pinDir),
     counters: (pinDir) => engine.counters(pinDir),
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),
