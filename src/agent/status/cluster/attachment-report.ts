@@ -3,11 +3,12 @@ import type { PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
 import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import { attachmentConditions, readBackOf } from './attachment-conditions.ts';
 import type { CardOutcome } from './attachment-conditions.ts';
+import { tunnelCondition } from './tunnel-condition.ts';
 
 /** What is to be said of an attachment, but for what takes time into account; see attachment-write.ts. */
 export interface AttachmentReport extends Pick<
   VmNetworkAttachmentStatus,
-  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds' | 'guest'
+  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds' | 'guest' | 'tunnel'
 > {
   readonly observedGeneration: number;
   readonly conditions: readonly PlannedCondition[];
@@ -26,6 +27,7 @@ export function attachmentReport(
 ): AttachmentReport {
   const { attachment } = judged;
   const conditions = attachmentConditions(judged, outcome);
+  if (!attachment.deleting) conditions.push(tunnelCondition(judged, outcome));
   // Nothing else is said of guests: whether one took what it was given is not known.
   if (sealedFault !== null && !attachment.deleting) {
     conditions.push({
@@ -42,8 +44,9 @@ export function attachmentReport(
 export function unverifiedReport(report: AttachmentReport, message: string): AttachmentReport {
   const { enforced: _before, ...rest } = report;
   const conditions = report.conditions.map((condition): PlannedCondition => {
-    if (condition.type !== 'Enforced') return condition;
-    return { type: 'Enforced', status: 'Unknown', reason: 'Pending', message: `not verified: ${message}` };
+    const { type } = condition;
+    if (type !== 'Enforced' && type !== 'TunnelEstablished') return condition;
+    return { type, status: 'Unknown', reason: 'Pending', message: `not verified: ${message}` };
   });
   return { ...rest, conditions };
 }
@@ -64,9 +67,16 @@ function cardReport(
       ...(found?.site == null ? {} : { netns: found.site }),
     },
     ...(seen.guest === undefined ? {} : { guest: seen.guest }),
+    ...lastHandshakeOf(outcome),
     ...exposureOf(outcome),
     ...enforcedOf(judged, readBackOf(judged, outcome)),
   };
+}
+
+/** metav1.Time, which has no fraction. */
+function lastHandshakeOf({ seen: { tunnel } }: CardOutcome): Pick<AttachmentReport, 'tunnel'> {
+  const { lastHandshake } = tunnel;
+  return lastHandshake === undefined ? {} : { tunnel: { lastHandshake: `${lastHandshake.slice(0, 19)}Z` } };
 }
 
 /** A tap of ours is closed before anybody can open it. Of one that was found closed this agent cannot tell. */

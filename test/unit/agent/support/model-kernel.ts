@@ -9,7 +9,7 @@ import type {
 import { VmnError } from '../../../../src/lib/errors.ts';
 import type { ErrorCode } from '../../../../src/lib/errors.ts';
 import type { CounterLine } from '../../../../src/native/counters.ts';
-import type { TunnelSeen } from '../../../../src/native/tunnel.ts';
+import type { TunnelSigns } from '../../../../src/agent/host/tunnel-signs.ts';
 import { policyHash } from '../../../../src/native/policy-abi.ts';
 
 // Long because it is one machine: links, programs, policies, routes and settings refer to each other throughout.
@@ -60,7 +60,7 @@ interface PinSet {
   /** How often the VM reached its threshold of violations. */
   crossings: number;
   /** What it saw of the tunnel; absent: it does not look. */
-  tunnel?: TunnelSeen;
+  tunnel?: TunnelSigns;
   counters?: CounterLine[];
 }
 
@@ -400,7 +400,7 @@ export class ModelKernel implements Kernel {
     return { crossings: BigInt(set.crossings) };
   }
 
-  tunnel(pinDir: string): TunnelSeen | null {
+  tunnel(pinDir: string): TunnelSigns | null {
     this.step('VMN_BPF_MAP', 'read what was seen of the tunnel');
     return this.pins.get(pinDir)?.tunnel ?? null;
   }
