@@ -1,4 +1,5 @@
 /** What the filter tells of a real tunnel: two WireGuards over a filtered link, and a guest that pretends to be one. */
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { tunnelSigns } from '../../src/agent/host/tunnel-signs.ts';
 import { tunnelStatus } from '../../src/agent/status/tunnel.ts';
@@ -134,4 +135,11 @@ describe('the tunnel of a VM', () => {
     expect(seen().session).toEqual(found.session);
     expect(statusAfter(0n)).toBe('True HandshakeSeen');
   }, 60_000);
+
+  test('is not known of a filter that does not look, until one that does takes its place', () => {
+    rmSync(`${pinDir}/tunnel`);
+    expect(tunnelSeen(pinDir)).toBeNull();
+    replaceFilter(pinDir, ifindex(), policy);
+    expect(seen()).toMatchObject({ address: '0.0.0.0', handshakes: 0n });
+  });
 });
