@@ -102,9 +102,13 @@ describe('the tunnel of a VM', () => {
     });
     // The consumer asks again only when it took no answer, with an index that the first answer was not for.
     const first = await poll('a forged answer', () => seen().offered.timeNs !== 0n && seen());
-    await poll('the consumer to ask again', () => seen().askedByConsumer.sender !== first.askedByConsumer.sender, {
-      deadlineMs: 20_000,
-    });
+    await poll(
+      'the consumer to ask again',
+      () => seen().askedByConsumer.sender !== first.askedByConsumer.sender,
+      {
+        deadlineMs: 20_000,
+      },
+    );
     expect(seen()).toMatchObject({ handshakes: 0n, session: { timeNs: 0n }, used: null });
     expect(statusAfter(0n)).toBe('False NoHandshake');
     forger.kill();
@@ -125,7 +129,10 @@ describe('the tunnel of a VM', () => {
       peer: ['endpoint', `${SCENE.consumer}:${String(SCENE.port)}`, 'persistent-keepalive', '25'],
     });
     await guest.run(['ping', '-n', '-c', '2', '-i', '0.2', '-W', '5', '10.99.0.1']);
-    const found = await poll('data both ways', () => seen().dataToVmNs !== 0n && seen().dataFromVmNs !== 0n && seen());
+    const found = await poll(
+      'data both ways',
+      () => seen().dataToVmNs !== 0n && seen().dataFromVmNs !== 0n && seen(),
+    );
     expect(found).toMatchObject({ address: SCENE.consumer, port: SCENE.port, used: found.session.vmIndex });
     expect(await guest.run(['wg', 'show', 'all', 'latest-handshakes'])).not.toMatch(/\t0$/m);
     expect(statusAfter(0n)).toBe('True HandshakeSeen');

@@ -42,7 +42,8 @@ export function tunnelStatus(policy: Policy | null, signs: TunnelSigns | null, n
   const { address, port } = policy.endpoint;
   const isOfNow = signs.address === address && signs.port === port;
   const { handshakeAgoMs, unanswered } = isOfNow ? signs : NOTHING;
-  if (handshakeAgoMs === null) return { status: 'False', reason: 'NoHandshake', message: missing(unanswered) };
+  if (handshakeAgoMs === null)
+    return { status: 'False', reason: 'NoHandshake', message: missing(unanswered) };
 
   const lastHandshake = new Date(Date.parse(now) - handshakeAgoMs).toISOString();
   if (handshakeAgoMs < KEYS_LIVE_MS) {

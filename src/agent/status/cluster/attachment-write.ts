@@ -49,7 +49,9 @@ export function completeStatus(
       ...foreign,
     ],
     ...(counts === undefined ? {} : { counters: counts }),
-    ...(tunnel === undefined ? {} : { tunnel: isSameHandshake(before?.tunnel, tunnel) ? before?.tunnel : tunnel }),
+    ...(tunnel === undefined
+      ? {}
+      : { tunnel: isSameHandshake(before?.tunnel, tunnel) ? before?.tunnel : tunnel }),
     ...(lastViolations.length === 0 ? {} : { lastViolations: [...lastViolations] }),
   };
 }
