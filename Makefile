@@ -22,6 +22,10 @@ setup: ## Bring what is missing: system packages, Node 24, npm packages, native 
 demo: setup ## A real guest that reaches its consumer and nothing else, step by step (root)
 	@$(NODE) demo/main.ts $(ARGS)
 
+.PHONY: demo-wireguard
+demo-wireguard: setup ## A real Debian with its tunnel up: wg show on both ends, then root attacks (root, two minutes)
+	@$(NODE) demo/wireguard/main.ts $(ARGS)
+
 .PHONY: test
 test: setup ## All tests, tier after tier (root for kernel and e2e)
 	@$(NODE) scripts/test.ts $(ARGS)

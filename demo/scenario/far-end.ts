@@ -1,12 +1,16 @@
 import { ensureProbe } from '../../test/support/guest/index.ts';
 import { macBytes } from '../../test/support/frames/index.ts';
 import { capture, poll, type Capture, type Namespace } from '../../test/support/lab/index.ts';
+import { PLACES } from './places.ts';
+import { isTunnelDatagram, type Endpoint } from './tunnel-datagram.ts';
 
 /** A place that a frame of the VM could reach, with a count of what did reach it. */
 export interface FarEnd {
   name: FarEndName;
-  /** Frames that have arrived so far, whatever they were. */
+  /** Frames that have arrived so far, whatever they were; less those of the tunnel since one was agreed on. */
   arrivals(): Promise<number>;
+  /** From now on a tunnel's datagrams to this endpoint are expected. */
+  agree?(endpoint: Endpoint): Promise<void>;
 }
 
 export type FarEndName =
@@ -26,6 +30,9 @@ export class CapturedFarEnd implements FarEnd {
   readonly namespace: Namespace;
   readonly #capture: Capture;
   readonly #ownMac: Buffer;
+  #agreed: Endpoint | null = null;
+  #judged = 0;
+  #arrived = 0;
 
   private constructor(name: FarEndName, namespace: Namespace, seen: Capture, ownMac: Buffer) {
     this.name = name;
@@ -50,7 +57,20 @@ export class CapturedFarEnd implements FarEnd {
 
   async arrivals(): Promise<number> {
     await this.#capture.drain();
-    return this.#capture.frames().filter((frame) => !this.#ownMac.equals(frame.subarray(6, 12))).length;
+    const fresh = this.#capture.frames().slice(this.#judged);
+    this.#judged += fresh.length;
+    const foreign = fresh.filter((frame) => !this.#ownMac.equals(frame.subarray(6, 12)));
+    this.#arrived += foreign.filter((frame) => !this.#isAgreed(frame)).length;
+    return this.#arrived;
+  }
+
+  async agree(endpoint: Endpoint): Promise<void> {
+    await this.arrivals();
+    this.#agreed = endpoint;
+  }
+
+  #isAgreed(frame: Uint8Array): boolean {
+    return this.#agreed !== null && isTunnelDatagram(frame, PLACES.host, this.#agreed);
   }
 }
 
@@ -92,13 +112,26 @@ export class HostFarEnd implements FarEnd {
   async watch(device: string): Promise<void> {
     const rules = `table netdev witness {
       counter arrivals { }
+      ${AGREED}
       chain arrivals_${String(this.#devices.length)} {
         type filter hook ingress device "${device}" priority -500; policy accept;
+        ip daddr . udp dport @agreed accept
         counter name arrivals
       }
     }`;
     await this.#namespace.run(['nft', '-f', '-'], { input: rules });
     this.#devices.push(device);
+  }
+
+  async agree({ address, port }: Endpoint): Promise<void> {
+    // No interface may be watched yet.
+    const rules = `table netdev witness {
+        ${AGREED}
+      }
+      flush set netdev witness agreed
+      add element netdev witness agreed { ${address} . ${String(port)} }
+    `;
+    await this.#namespace.run(['nft', '-f', '-'], { input: rules });
   }
 
   async arrivals(): Promise<number> {
@@ -109,6 +142,8 @@ export class HostFarEnd implements FarEnd {
     return Number(packets);
   }
 }
+
+const AGREED = 'set agreed { type ipv4_addr . inet_service; }';
 
 /** The MAC of an interface of a namespace. */
 export async function macOf(namespace: Namespace, device: string): Promise<string> {

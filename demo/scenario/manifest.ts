@@ -5,11 +5,16 @@ export interface Rental {
   /** Of the VMNetwork, and of the VM that it selects. */
   name: string;
   endpoint: { address: string; port: number };
+  limits?: { egressBitsPerSecond: number };
+  /** The tunnel inside the guest; absent: the guest makes its own. */
+  tunnel?: { peerPublicKey: string; address: string; nameServer: string };
 }
 
 /** The YAML a tenant would apply: nothing in it is for the demo alone. */
-export function manifestOf({ name, endpoint }: Rental): string {
-  return `apiVersion: vmnetwork.io/v1alpha1
+export function manifestOf({ name, endpoint, limits, tunnel }: Rental): string {
+  const bits =
+    limits === undefined ? '' : `  limits: {egressBitsPerSecond: ${String(limits.egressBitsPerSecond)}}\n`;
+  const rental = `apiVersion: vmnetwork.io/v1alpha1
 kind: VMNetwork
 metadata:
   name: ${name}
@@ -19,8 +24,13 @@ spec:
   consumerEndpoint: {address: ${endpoint.address}, port: ${String(endpoint.port)}}
   selector:
     names: [${name}]
-  wireGuard:
+${bits}  wireGuard:
     strict: true
+`;
+  if (tunnel === undefined) return rental;
+  return `${rental}    peerPublicKey: ${tunnel.peerPublicKey}
+    addresses: [${tunnel.address}/32]
+    dns: [${tunnel.nameServer}]
 `;
 }
 

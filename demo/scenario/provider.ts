@@ -35,8 +35,20 @@ export class Provider {
   }
 
   /** Words that run QEMU through `vmnetctl run` for a VM of the manifest at `file`. */
-  runWords(file: string, vm: string, qemu: readonly string[]): string[] {
-    return [CTL, 'run', '-f', file, '--vm', vm, ...this.#folders(), '--', ...qemu];
+  runWords(file: string, vm: string, qemu: readonly string[], options: readonly string[] = []): string[] {
+    return [CTL, 'run', '-f', file, '--vm', vm, ...options, ...this.#folders(), '--', ...qemu];
+  }
+
+  /** What `vmnetctl peer-config` prints for the consumer of a network, once the VM has a key. */
+  async peerConfig(network: string): Promise<string> {
+    const words = [CTL, 'peer-config', network, '--run-dir', this.#runDir];
+    let said = '';
+    const ask = async (): Promise<string | null> => {
+      const { code, stdout, stderr } = await this.#world.host.exec(words);
+      said = stderr;
+      return code === 0 ? stdout : null;
+    };
+    return poll(`the key of ${network}`, ask, { deadlineMs: STATUS_DEADLINE_MS, detail: () => said });
   }
 
   /** Starts the agent and waits until it answers. */

@@ -39,6 +39,6 @@ export class GuestFarEnd implements FarEnd {
 }
 
 /** Frames that the guest's network card was given since it booted. */
-export async function receivedBy(guest: Guest): Promise<number> {
-  return Number(await guest.must('read count </sys/class/net/eth0/statistics/rx_packets; echo $count'));
+export async function receivedBy(guest: Guest, card = 'eth0'): Promise<number> {
+  return Number(await guest.must(`read count </sys/class/net/${card}/statistics/rx_packets; echo $count`));
 }

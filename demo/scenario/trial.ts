@@ -18,6 +18,8 @@ export interface Subject {
   watchedAs: FarEndName | null;
   /** Where the programs and counters of its tap are pinned. */
   pinDir: string;
+  /** What the guest calls its network card; eth0 without a word. */
+  card?: string;
 }
 
 /** The guest's frames pass QEMU's queue before they are counted. */
@@ -59,12 +61,12 @@ export async function tryInboundInVain(
   subject: Subject,
   world: World,
 ): Promise<Line> {
-  const { guest, tap, pinDir } = subject;
+  const { guest, tap, pinDir, card } = subject;
   const before = readCounts(pinDir, 'to-vm');
-  const receivedBefore = await receivedBy(guest);
+  const receivedBefore = await receivedBy(guest, card);
   await attempt.send(world, tap);
   const counted = await settled(attempt.drops, pinDir, 'to-vm', before);
-  const received = (await receivedBy(guest)) - receivedBefore;
+  const received = (await receivedBy(guest, card)) - receivedBefore;
   await world.newArrivals(); // what the host told the sender, such as "port unreachable", is no concern of ours
 
   const faults = countFaults(attempt.drops, counted, false);

@@ -1,6 +1,7 @@
 import { type Lab, type Namespace } from '../../test/support/lab/index.ts';
 import type { Arrival } from './arrivals.ts';
 import { CapturedFarEnd, HostFarEnd, Listeners, macOf, type FarEnd, type FarEndName } from './far-end.ts';
+import type { Endpoint } from './tunnel-datagram.ts';
 import { PLACES } from './places.ts';
 
 /**
@@ -20,6 +21,7 @@ export class World {
   readonly internet: Namespace;
   readonly lan: Namespace;
   readonly consumer: Namespace;
+  readonly secondConsumer: Namespace;
   readonly hostFarEnd: HostFarEnd;
   readonly #farEnds: FarEnd[];
   #last = new Map<FarEndName, number>();
@@ -30,13 +32,16 @@ export class World {
     this.internet = spaces.internet;
     this.lan = spaces.lan;
     this.consumer = spaces.consumer;
+    this.secondConsumer = spaces.secondConsumer;
     this.hostFarEnd = new HostFarEnd(spaces.host);
     this.#farEnds = [...farEnds, this.hostFarEnd];
   }
 
-  static async build(lab: Lab): Promise<World> {
+  /** `withTunnels`: the consumers' own WireGuard will listen where otherwise something answers that looks like it. */
+  static async build(lab: Lab, { withTunnels = false } = {}): Promise<World> {
     const spaces = await makeSpaces(lab);
     await cable(lab, spaces);
+    const answers = ({ port }: { port: number }): string[] => (withTunnels ? [] : [`udp:${String(port)}`]);
     await Promise.all([
       Listeners.start(spaces.host, ['tcp:22', 'tcp:80', 'udp:53', 'udp:123']),
       Listeners.start(spaces.internet, [
@@ -48,14 +53,10 @@ export class World {
       Listeners.start(spaces.lan, ['tcp:80', 'udp:161']),
       Listeners.start(spaces.metadata, ['tcp:80', 'udp:53']),
       Listeners.start(spaces.consumer, [
-        ...[
-          `udp:${String(PLACES.consumer.port)}`,
-          `tcp:${String(PLACES.consumer.port)}`,
-          'udp:51901',
-          'tcp:80',
-        ],
+        ...answers(PLACES.consumer),
+        ...[`tcp:${String(PLACES.consumer.port)}`, 'udp:51901', 'tcp:80'],
       ]),
-      Listeners.start(spaces.secondConsumer, [`udp:${String(PLACES.secondConsumer.port)}`]),
+      Listeners.start(spaces.secondConsumer, [...answers(PLACES.secondConsumer), 'tcp:80']),
     ]);
     const watched: [FarEndName, Namespace][] = [
       ['consumer', spaces.consumer],
@@ -73,6 +74,20 @@ export class World {
   /** One more place to watch. */
   add(farEnd: FarEnd): void {
     this.#farEnds.push(farEnd);
+  }
+
+  /** From now on what is a tunnel's datagram to that endpoint is no arrival: it is what was agreed. */
+  async agree(endpoint: Endpoint): Promise<void> {
+    for (const farEnd of this.#farEnds) await farEnd.agree?.(endpoint);
+  }
+
+  /** Carrier is lost on the host's uplink, and comes back: what the host configured there stays. */
+  async flapUplink(meanwhile: () => Promise<void>): Promise<void> {
+    await this.internet.run(['ip', 'link', 'set', 'eth0', 'down']);
+    await meanwhile();
+    await this.internet.run(['ip', 'link', 'set', 'eth0', 'up']);
+    await plug([this.internet, 'eth0', PLACES.router], [this.host, 'uplink0', PLACES.host]);
+    await routeToGuests(this.internet);
   }
 
   /**
@@ -132,7 +147,7 @@ async function cable(
     await internet.run(['ip', 'address', 'add', `${address}/32`, 'dev', 'lo']);
   }
   // Others send to the VM's own address as well: the internet and the LAN believe that the host routes it.
-  await internet.run(['ip', 'route', 'add', '100.64.0.0/10', 'via', PLACES.host]);
+  await routeToGuests(internet);
   await lan.run(['ip', 'route', 'add', 'default', 'via', PLACES.hostOnLan]);
   await consumer.run(['ip', 'route', 'add', 'default', 'via', '203.0.113.1']);
   await secondConsumer.run(['ip', 'route', 'add', 'default', 'via', '203.0.113.2']);
@@ -141,27 +156,21 @@ async function cable(
 
 type End = [namespace: Namespace, device: string, address: string];
 
+async function routeToGuests(internet: Namespace): Promise<void> {
+  await internet.run(['ip', 'route', 'replace', '100.64.0.0/10', 'via', PLACES.host]);
+}
+
 /** A cable with a route to the other end and its MAC on both sides. */
 async function join(lab: Lab, a: End, b: End): Promise<void> {
   await lab.connect(a[0], b[0], { nameA: a[1], nameB: b[1] });
-  for (const [[space, device, address], [peerSpace, peerDevice, peer]] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    await space.run(['ip', 'address', 'add', `${address}/32`, 'dev', device]);
-    await space.run(['ip', 'route', 'add', peer, 'dev', device, 'scope', 'link']);
-    const peerMac = await macOf(peerSpace, peerDevice);
-    await space.run([
-      'ip',
-      'neighbour',
-      'replace',
-      peer,
-      'lladdr',
-      peerMac,
-      'dev',
-      device,
-      'nud',
-      'permanent',
-    ]);
-  }
+  await plug(a, b);
+  await plug(b, a);
+}
+
+/** One side of a cable. */
+async function plug([space, device, address]: End, [peerSpace, peerDevice, peer]: End): Promise<void> {
+  await space.run(['ip', 'address', 'replace', `${address}/32`, 'dev', device]);
+  await space.run(['ip', 'route', 'replace', peer, 'dev', device, 'scope', 'link']);
+  const lladdr = ['lladdr', await macOf(peerSpace, peerDevice)];
+  await space.run(['ip', 'neighbour', 'replace', peer, ...lladdr, 'dev', device, 'nud', 'permanent']);
 }

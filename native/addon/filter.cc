@@ -6,6 +6,7 @@ extern "C" {
 #include "filter.h"
 #include "filter_object.h"
 #include "guarded.h"
+#include "program.h"
 #include "read_back.h"
 }
 
@@ -57,6 +58,23 @@ void remove_filter(const Napi::CallbackInfo &info)
 	failure.check(info.Env(), vmn_filter_remove(text(info, 0).c_str(), boolean(info, 1), failure.get()));
 }
 
+/* Whoever else is at the hook; program 0: something that is no program. */
+Napi::Array others_of(Napi::Env env, const vmn_others &others)
+{
+	Napi::Array result = Napi::Array::New(env, others.count);
+
+	for (uint32_t i = 0; i < others.count; i++) {
+		char name[VMN_PROGRAM_NAME_BYTES];
+		Napi::Object other = Napi::Object::New(env);
+
+		vmn_program_name(others.programs[i], name);
+		other.Set("programId", Napi::Number::New(env, others.programs[i]));
+		other.Set("name", name);
+		result.Set(i, other);
+	}
+	return result;
+}
+
 Napi::Value hook_of(Napi::Env env, const vmn_enforced &enforced)
 {
 	const vmn_hook &hook = enforced.hook;
@@ -71,6 +89,7 @@ Napi::Value hook_of(Napi::Env env, const vmn_enforced &enforced)
 	result.Set("kind", hook.kind == VMN_HOOK_CLSACT ? "clsact" : "tcx");
 	result.Set("ingress", Napi::Boolean::New(env, hook.ingress));
 	result.Set("first", Napi::Boolean::New(env, hook.first));
+	result.Set("others", others_of(env, hook.others));
 	return result;
 }
 

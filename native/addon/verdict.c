@@ -5,6 +5,7 @@
 
 #include "vmn/abi.h"
 #include "vmn/frame.h"
+#include "vmn/nat_control.h"
 #include "vmn/tunnel.h"
 #include "vmn/verdict.h"
 
@@ -223,6 +224,27 @@ static const struct vmn_layout_line layout[] = {
 	VALUE(VMN_SUPER_UDP),
 	VALUE(VMN_SUPER_OTHER),
 	VALUE(VMN_EVENT_HEAD_BYTES),
+	SIZE(vmn_nat_head),
+	AT(vmn_nat_head, magic),
+	AT(vmn_nat_head, version),
+	AT(vmn_nat_head, operation),
+	AT(vmn_nat_head, sequence),
+	AT(vmn_nat_head, status),
+	AT(vmn_nat_head, body_bytes),
+	SIZE(vmn_nat_status),
+	AT(vmn_nat_status, policy_abi),
+	AT(vmn_nat_status, flags),
+	AT(vmn_nat_status, generation),
+	AT(vmn_nat_status, policy_hash),
+	AT(vmn_nat_status, judged),
+	AT(vmn_nat_status, crossings),
+	AT(vmn_nat_status, flows),
+	AT(vmn_nat_status, pid),
+	SIZE(vmn_nat_set_policy),
+	SIZE(vmn_nat_counters),
+	AT(vmn_nat_counters, engine),
+	VALUE(VMN_NAT_CONTROL_MAGIC),
+	VALUE(VMN_NAT_CONTROL_VERSION),
 };
 
 const struct vmn_layout_line *vmn_addon_layout(size_t *count)

@@ -42,6 +42,13 @@ enum vmn_hook_state {
 	VMN_HOOK_ELSEWHERE, /* attached to another interface: one that was renamed, or in another namespace */
 };
 
+/* Programs of whoever else is at a hook, in the order in which they run; 0: something that is no program. */
+#define VMN_OTHERS 64u
+struct vmn_others {
+	uint32_t count;
+	uint32_t programs[VMN_OTHERS];
+};
+
 struct vmn_hook {
 	enum vmn_hook_kind kind;
 	enum vmn_hook_state state;
@@ -54,6 +61,7 @@ struct vmn_hook {
 	int link;                   /* tcx: the open link; -1 when there is none */
 	uint32_t link_id;           /* tcx */
 	bool doubled;               /* clsact: a filter of ours that was to go still stands behind it */
+	struct vmn_others others;   /* seen from this network namespace */
 };
 
 #define VMN_HOOK_NONE ((struct vmn_hook){.link = -1})
@@ -64,6 +72,13 @@ struct vmn_site {
 	const char *next;
 	uint32_t ifindex;
 };
+
+/* One that does not fit is left out: it is more than anybody has there. */
+static inline void vmn_others_note(struct vmn_others *others, uint32_t program_id)
+{
+	if (others->count < VMN_OTHERS)
+		others->programs[others->count++] = program_id;
+}
 
 /* `wanted`, or for VMN_HOOK_BEST the kind that the kernel has. */
 int vmn_hook_choose(uint32_t ifindex, enum vmn_hook_kind wanted, enum vmn_hook_kind *kind, struct vmn_failure *failure);

@@ -26,6 +26,7 @@ struct view {
 	uint32_t others[VMN_CLSACT_HANDLES];
 	unsigned int other_count;
 	uint32_t free_handle; /* 0 when all are taken */
+	struct vmn_others beside;
 };
 
 static void name_of(const char *dir, char name[VMN_CLSACT_NAME_BYTES])
@@ -71,11 +72,12 @@ static void sort_out(struct view *view, const struct vmn_clsact_filter *filters,
 		const struct vmn_clsact_filter *filter = &filters[i];
 		uint32_t id = filter->program_id;
 
-		if (!has_our_place(filter))
+		if (has_our_place(filter))
+			taken |= 1u << (filter->handle - VMN_CLSACT_HANDLE);
+		if (!has_our_place(filter) || !id || (strcmp(filter->name, view->name) && id != ids[0] && id != ids[1])) {
+			vmn_others_note(&view->beside, id);
 			continue;
-		taken |= 1u << (filter->handle - VMN_CLSACT_HANDLE);
-		if (!id || (strcmp(filter->name, view->name) && id != ids[0] && id != ids[1]))
-			continue;
+		}
 		if (view->front.handle) {
 			view->others[view->other_count++ % VMN_CLSACT_HANDLES] = filter->handle;
 			continue;
@@ -211,6 +213,7 @@ int vmn_hook_clsact_open(const char *dir, const struct vmn_direction *direction,
 	memcpy(hook->tag, view.front.tag, sizeof(hook->tag));
 	hook->first = view.first && !before;
 	hook->doubled = view.other_count > 0;
+	hook->others = view.beside;
 	return 1;
 }
 

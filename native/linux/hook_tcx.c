@@ -15,18 +15,24 @@ static int find_state(const struct vmn_direction *direction, const struct vmn_tc
 {
 	bool asked = link->ifindex == ifindex && link->attach_type == direction->tcx_type;
 	struct vmn_failure ignored = {};
-	int position;
+	struct vmn_tcx_chain chain;
+	int position = VMN_TCX_NOT_ATTACHED;
 
 	if (!link->ifindex) {
 		hook->state = VMN_HOOK_DEFUNCT;
 		return 0;
 	}
 	/* Another namespace may have an interface of the same number: the kernel's list decides. */
-	position = vmn_tcx_position(link->ifindex, link->attach_type, link->id, asked ? failure : &ignored);
-	if (asked && position < VMN_TCX_NOT_ATTACHED)
+	if (!vmn_tcx_read(link->ifindex, link->attach_type, &chain, asked ? failure : &ignored))
+		position = vmn_tcx_position(&chain, link->id);
+	else if (asked)
 		return -1;
 	hook->state = asked && position >= 0 ? VMN_HOOK_HERE : VMN_HOOK_ELSEWHERE;
 	hook->first = position == 0 && link->attach_type == direction->tcx_type;
+	vmn_failure_clear(&ignored);
+	for (uint32_t i = 0; position >= 0 && i < chain.count; i++)
+		if (i != (uint32_t)position)
+			vmn_others_note(&hook->others, chain.programs[i]);
 	return 0;
 }
 
@@ -91,8 +97,11 @@ static int overtake(struct vmn_hook *hook, const struct vmn_site *site, const st
 	if (!vmn_pin(link, site->next, direction->link_name, failure))
 		result = vmn_pin_rename(site->next, direction->link_name, site->dir, direction->link_name, failure);
 	vmn_close(&link);
-	if (!result)
+	if (!result) {
+		/* Without its pin it goes by itself, but some time later: it would be read back beside ours until then. */
+		bpf_link_detach(hook->link);
 		vmn_close(&hook->link);
+	}
 	return result;
 }
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netlink_watch.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,10 +30,42 @@ static int open_watch(int protocol, uint32_t groups, const char *what, struct vm
 	return fd;
 }
 
+/*
+ * What is told all the time and changes nothing for us. Who asks for a qdisc has the answer told to everybody, and a look at a clsact
+ * filter asks: one would follow the other for ever. A neighbour changes its state all day; only that one of IPv4 goes is of interest,
+ * and not that a bridge forgets an address.
+ */
+static int leave_out_noise(int fd, struct vmn_failure *failure)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWQDISC), 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_family)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = {.len = sizeof(steps) / sizeof(steps[0]), .filter = steps};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)))
+		return vmn_fail(failure, errno, "setsockopt(SO_ATTACH_FILTER)", "watch interfaces");
+	return 0;
+}
+
 int vmn_link_watch_open(struct vmn_failure *failure)
 {
-	/* A rule says which routes count. */
-	return open_watch(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE, "watch interfaces", failure);
+	/* A rule says which routes count. A filter of clsact goes without a word about its link, and a setting changes likewise. */
+	const uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_NEIGH | RTMGRP_TC |
+	                        (1u << (RTNLGRP_IPV4_NETCONF - 1));
+	int fd = open_watch(NETLINK_ROUTE, groups, "watch interfaces", failure);
+
+	if (fd >= 0 && leave_out_noise(fd, failure)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 int vmn_bare_link_watch_open(struct vmn_failure *failure)

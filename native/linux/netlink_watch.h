@@ -5,7 +5,7 @@
 
 #include "failure.h"
 
-/* Links and IPv4 routes. */
+/* Links, their IPv4 settings and traffic control, IPv4 neighbours that go, IPv4 routes and the rules that choose among them. */
 int vmn_link_watch_open(struct vmn_failure *failure);
 
 /* Links alone. */

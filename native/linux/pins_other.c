@@ -80,7 +80,9 @@ int vmn_pins_other_exist(const char *dir, struct vmn_failure *failure)
 static bool is_elsewhere(const struct vmn_tcx_link *link, uint32_t ifindex)
 {
 	struct vmn_failure ignored = {};
-	bool here = link->ifindex == ifindex && vmn_tcx_position(ifindex, link->attach_type, link->id, &ignored) >= 0;
+	struct vmn_tcx_chain chain;
+	bool here = link->ifindex == ifindex && !vmn_tcx_read(ifindex, link->attach_type, &chain, &ignored) &&
+	            vmn_tcx_position(&chain, link->id) >= 0;
 
 	vmn_failure_clear(&ignored);
 	return link->ifindex && !here;

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "pins.h"
@@ -35,6 +36,18 @@ int vmn_program_read_pin(const char *dir, const char *name, struct vmn_program *
 	result = vmn_program_read(fd, program, failure);
 	vmn_close(&fd);
 	return result ? -1 : 1;
+}
+
+void vmn_program_name(uint32_t id, char name[VMN_PROGRAM_NAME_BYTES])
+{
+	struct bpf_prog_info info = {};
+	__u32 length = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	name[0] = '\0';
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &length))
+		snprintf(name, VMN_PROGRAM_NAME_BYTES, "%s", info.name);
+	vmn_close(&fd);
 }
 
 bool vmn_program_uses(const struct vmn_program *program, uint32_t map_id)

@@ -24,6 +24,10 @@ int vmn_program_read(int fd, struct vmn_program *program, struct vmn_failure *fa
 /* Reads the program pinned as `<dir>/<name>`. 1, or 0 when none is pinned there, or -1. */
 int vmn_program_read_pin(const char *dir, const char *name, struct vmn_program *program, struct vmn_failure *failure);
 
+/* What its maker called it; empty when it is gone or may not be opened by its id (CAP_SYS_ADMIN). */
+#define VMN_PROGRAM_NAME_BYTES 16 /* BPF_OBJ_NAME_LEN */
+void vmn_program_name(uint32_t id, char name[VMN_PROGRAM_NAME_BYTES]);
+
 bool vmn_program_uses(const struct vmn_program *program, uint32_t map_id);
 
 /* Id of a map; 0 with a failure. */

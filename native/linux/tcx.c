@@ -9,7 +9,6 @@
 
 #define VMN_BPF_F_BEFORE (1u << 3)
 #define VMN_LINK_TYPE_TCX 11u
-#define VMN_QUERY_LIMIT 64 /* BPF_MPROG_MAX: no more programs than this fit on one hook */
 
 struct link_create_attr {
 	uint32_t prog_fd;
@@ -97,45 +96,38 @@ int vmn_tcx_link_read(int link_fd, struct vmn_tcx_link *link, struct vmn_failure
 	return 0;
 }
 
-static int query(uint32_t ifindex, uint32_t attach_type, uint32_t links[VMN_QUERY_LIMIT], uint32_t *count,
-                 struct vmn_failure *failure)
+int vmn_tcx_read(uint32_t ifindex, uint32_t attach_type, struct vmn_tcx_chain *chain, struct vmn_failure *failure)
 {
-	uint32_t programs[VMN_QUERY_LIMIT];
 	struct prog_query_attr attr = {
 		.target_ifindex = ifindex,
 		.attach_type = attach_type,
-		.prog_ids = (uint64_t)(uintptr_t)programs,
-		.count = VMN_QUERY_LIMIT,
-		.link_ids = (uint64_t)(uintptr_t)links,
+		.prog_ids = (uint64_t)(uintptr_t)chain->programs,
+		.count = VMN_TCX_PROGRAMS,
+		.link_ids = (uint64_t)(uintptr_t)chain->links,
 	};
 
+	*chain = (struct vmn_tcx_chain){};
 	if (bpf(BPF_PROG_QUERY, &attr, sizeof(attr)))
 		return vmn_fail(failure, errno, "bpf(BPF_PROG_QUERY)", "ifindex %u", ifindex);
-	*count = attr.count;
+	chain->count = attr.count < VMN_TCX_PROGRAMS ? attr.count : VMN_TCX_PROGRAMS;
 	return 0;
 }
 
-int vmn_tcx_position(uint32_t ifindex, uint32_t attach_type, uint32_t link_id, struct vmn_failure *failure)
+int vmn_tcx_position(const struct vmn_tcx_chain *chain, uint32_t link_id)
 {
-	uint32_t links[VMN_QUERY_LIMIT] = {};
-	uint32_t count;
-
-	if (query(ifindex, attach_type, links, &count, failure))
-		return -2;
-	for (uint32_t i = 0; i < count && i < VMN_QUERY_LIMIT; i++)
-		if (links[i] == link_id)
+	for (uint32_t i = 0; i < chain->count; i++)
+		if (chain->links[i] == link_id)
 			return (int)i;
 	return VMN_TCX_NOT_ATTACHED;
 }
 
 int vmn_tcx_programs(uint32_t ifindex, uint32_t attach_type, struct vmn_failure *failure)
 {
-	uint32_t links[VMN_QUERY_LIMIT] = {};
 	struct vmn_failure refusal = {};
-	uint32_t count;
+	struct vmn_tcx_chain chain;
 
-	if (!query(ifindex, attach_type, links, &count, &refusal))
-		return (int)count;
+	if (!vmn_tcx_read(ifindex, attach_type, &chain, &refusal))
+		return (int)chain.count;
 	if (refusal.error == EINVAL || refusal.error == ENODEV)
 		return 0;
 	return vmn_fail(failure, refusal.error, refusal.call, "%s", refusal.message);
@@ -143,8 +135,7 @@ int vmn_tcx_programs(uint32_t ifindex, uint32_t attach_type, struct vmn_failure 
 
 int vmn_tcx_probe(uint32_t ifindex, struct vmn_failure *failure)
 {
-	uint32_t links[VMN_QUERY_LIMIT] = {};
-	uint32_t count;
+	struct vmn_tcx_chain chain;
 
-	return query(ifindex, VMN_TCX_INGRESS, links, &count, failure);
+	return vmn_tcx_read(ifindex, VMN_TCX_INGRESS, &chain, failure);
 }

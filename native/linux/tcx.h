@@ -15,6 +15,15 @@
 #define VMN_TCX_INGRESS 46u /* BPF_TCX_INGRESS: what comes in from the tap, that is from the VM */
 #define VMN_TCX_EGRESS 47u  /* BPF_TCX_EGRESS: what goes out to the tap, that is to the VM */
 
+#define VMN_TCX_PROGRAMS 64u /* BPF_MPROG_MAX: no more programs than this fit on one hook */
+
+/* Links and programs of one hook in the order in which they run; link 0: attached without one. */
+struct vmn_tcx_chain {
+	uint32_t count;
+	uint32_t links[VMN_TCX_PROGRAMS];
+	uint32_t programs[VMN_TCX_PROGRAMS];
+};
+
 struct vmn_tcx_link {
 	uint32_t id;
 	uint32_t program_id;
@@ -28,12 +37,12 @@ int vmn_tcx_attach(int program_fd, uint32_t ifindex, uint32_t attach_type, struc
 /* Fails with EMEDIUMTYPE when the descriptor is a link of another kind. */
 int vmn_tcx_link_read(int link_fd, struct vmn_tcx_link *link, struct vmn_failure *failure);
 
-/*
- * Where a link stands among those attached to the interface in this network namespace: 0 runs first. -1 when it is not
- * attached there, -2 on failure.
- */
+/* What is attached by tcx to a hook of an interface of this network namespace. */
+int vmn_tcx_read(uint32_t ifindex, uint32_t attach_type, struct vmn_tcx_chain *chain, struct vmn_failure *failure);
+
+/* Where a link stands in a chain: 0 runs first. */
 #define VMN_TCX_NOT_ATTACHED (-1)
-int vmn_tcx_position(uint32_t ifindex, uint32_t attach_type, uint32_t link_id, struct vmn_failure *failure);
+int vmn_tcx_position(const struct vmn_tcx_chain *chain, uint32_t link_id);
 
 /* How many programs are attached to a hook by tcx, 0 too when the kernel has none; -1 on failure. */
 int vmn_tcx_programs(uint32_t ifindex, uint32_t attach_type, struct vmn_failure *failure);

@@ -5,6 +5,8 @@
 #include "vmn/bytes.h"
 #include "vmn/checksum.h"
 #include "vmn/frame.h"
+#include "vmn/nat.h"
+#include "vmn/nat_control.h"
 #include "vmn/parse.h"
 #include "vmn/reason.h"
 #include "vmn/report.h"

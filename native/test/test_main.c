@@ -37,6 +37,7 @@ int main(void)
 	run_table(PARSE_TESTS);
 	run_table(VERDICT_TESTS);
 	run_table(STATE_TESTS);
+	run_table(NAT_TESTS);
 	for (unsigned int i = 0; i < CASE_COUNT; i++)
 		if (CASES[i].venues & ON_HOST)
 			run_case(&CASES[i]);

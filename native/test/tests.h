@@ -8,5 +8,6 @@
 extern const struct test PARSE_TESTS[];
 extern const struct test VERDICT_TESTS[];
 extern const struct test STATE_TESTS[];
+extern const struct test NAT_TESTS[];
 
 #endif

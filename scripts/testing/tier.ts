@@ -99,6 +99,7 @@ export const TIERS: readonly Tier[] = [
     folders: ['e2e'],
     needsRoot: true,
     workers: 1,
+    controlPlane: true,
     testTimeoutMs: 5 * MINUTE,
     deadlineMs: 25 * MINUTE,
   },

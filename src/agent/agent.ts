@@ -13,10 +13,14 @@ import { RetryTable } from './attachment/retry.ts';
 import type { TapHolder } from './host/kernel.ts';
 import type { Nft } from './host/nft.ts';
 import { Paced } from './host/paced.ts';
+import type { TouchedFolders } from './host/touched-folders.ts';
 import type { Sites } from './host/site.ts';
 import { AllVms } from './discovery/all-vms.ts';
 import type { VmDirectory } from './discovery/directory.ts';
 import { OwnVms } from './discovery/own-vms.ts';
+import { answersIn, guestWishes, withGuests } from './guest/guest-wishes.ts';
+import { heldSeed, seesFile } from './guest/held-seed.ts';
+import { Provisioning } from './guest/provisioning.ts';
 import { Exposure } from './found/exposure.ts';
 import { WatchedSites } from './found/site-watch.ts';
 import type { CableStore } from './vm-control/cable-file.ts';
@@ -38,7 +42,7 @@ import { ViolationLog } from './status/violation-log.ts';
 import type { AgentInfo, AgentStatus } from './status/status.ts';
 import type { PatientPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
-import { socketPathOf } from './wiring/paths.ts';
+import { pinDirOf, recordsDirOf, socketPathOf } from './wiring/paths.ts';
 import type { Engine } from './wiring/verify.ts';
 import type { AttachmentPaths } from './wiring/paths.ts';
 
@@ -56,7 +60,7 @@ export interface AgentPorts extends PatientPorts {
   readonly control: ControlMachine;
   readonly cables: CableStore;
   /** Every VM of this host, whoever started it. */
-  readonly found: VmDirectory & { settled(): Promise<void> };
+  readonly found: VmDirectory & { settled(): Promise<void>; readonly toldNs: bigint };
   /** The network namespaces that they are in. */
   readonly sites: Sites;
   /** What filters their cards on this kernel. */
@@ -67,10 +71,12 @@ export interface AgentPorts extends PatientPorts {
   bpffsFault(): VmnError | null;
   /** 16 bytes that no guest can know. */
   newSecret(): Uint8Array;
-  /** Calls back when links, addresses, routes or routing rules of the host may have changed. */
+  /** Calls back when links, addresses, routes, routing rules or settings of the host may have changed. */
   watchLinks(onChange: () => void): Closable;
   /** Calls back when the host's nftables rule set may have changed, by this agent too. */
   watchGuard(onChange: () => void): Closable;
+  /** Calls back when somebody touched pins or records. */
+  watchFolders(onTouch: () => void): Pick<TouchedFolders, 'watch' | 'close'>;
   /** Reads the ring buffer of the filters, which must exist. */
   openEvents(onEvent: (event: FilterEvent) => void): Closable;
 }
@@ -110,22 +116,18 @@ export class Agent {
   readonly #loop: ReconcileLoop;
   readonly #endings: Endings;
   readonly #cables: Cables;
+  readonly #guests: Provisioning;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
   readonly #violations = new ViolationLog();
   readonly #history: ConditionHistory;
   readonly #again = new LookAgain();
-  readonly #memory: PassMemory = {
-    retries: new RetryTable(),
-    generations: new Map(),
-    losses: new Losses(),
-    exposure: new Exposure(),
-    guardedSites: new Set(),
-  };
+  readonly #memory: PassMemory;
   #status: AgentStatus | null = null;
   #server: StatusServer | null = null;
   #links: Closable | null = null;
   #guard: Closable | null = null;
+  #folders: ReturnType<AgentPorts['watchFolders']> | null = null;
   #events: Closable | null = null;
   #eventsFault: string | null = null;
 
@@ -133,6 +135,13 @@ export class Agent {
     this.#settings = settings;
     this.#ports = ports;
     this.#history = new ConditionHistory(ports.clock);
+    this.#memory = {
+      retries: new RetryTable(),
+      generations: new Map(),
+      losses: new Losses(),
+      exposure: new Exposure(ports.clock.monotonicNs()),
+      guardedSites: new Set(),
+    };
     this.#vms = new AllVms(this.#own, ports.found, ports.engine);
     this.#sites = new WatchedSites(ports.sites, () => this.#linksChanged());
     this.#loop = new ReconcileLoop({
@@ -146,6 +155,8 @@ export class Agent {
     const onChange = (): void => this.#loop.request();
     this.#endings = new Endings({ machine, clock, log, onChange });
     this.#cables = new Cables({ machine, store, clock, log, onChange });
+    const { paths } = settings;
+    this.#guests = new Provisioning({ machine, ports, paths, heldSeed, seesFile, clock, log, onChange });
     this.health = new AgentHealth(
       () => this.#loop.idleMs,
       settings.resyncMs,
@@ -174,10 +185,11 @@ export class Agent {
     this.#vms.start();
     // What is in force stays so until it is known which cards there are: a VM may have to be asked for them.
     await this.#settled();
-    this.#ports.found.onChange(() => this.#loop.request());
+    this.#ports.found.onChange(() => this.#linksChanged(this.#ports.found.toldNs));
     this.#source.start();
     this.#links = this.#ports.watchLinks(() => this.#linksChanged());
     this.#guard = this.#ports.watchGuard(() => this.#guardChanged.call());
+    this.#folders = this.#ports.watchFolders(() => this.#loop.request());
     this.#loop.request();
   }
 
@@ -187,10 +199,13 @@ export class Agent {
     this.#links = null;
     this.#guard?.close();
     this.#guard = null;
+    this.#folders?.close();
+    this.#folders = null;
     this.#guardChanged.close();
     await this.#loop.stop();
     await this.#endings.close();
     await this.#cables.close();
+    await this.#guests.close();
     await this.#source.close();
     this.#vms.close();
     this.#sites.close();
@@ -218,8 +233,8 @@ export class Agent {
     );
   }
 
-  #linksChanged(): void {
-    this.#memory.exposure.noticed(this.#ports.clock.monotonicNs());
+  #linksChanged(toldNs = this.#ports.clock.monotonicNs()): void {
+    this.#memory.exposure.noticed(toldNs);
     this.#loop.request();
   }
 
@@ -227,6 +242,7 @@ export class Agent {
     let result: PassResult;
     this.#ports.observer?.began();
     try {
+      this.#watchFolders();
       result = await reconcile((host) => this.#source.wanted(host), this.#memory, this.#passPorts());
     } catch (cause) {
       const error = isVmnError(cause)
@@ -238,16 +254,29 @@ export class Agent {
     if (result.attachments.some(({ observed }) => observed?.pinned === true)) this.#openEvents();
     if (result.attachments.some(({ unfinished }) => unfinished === true)) this.#loop.request();
     this.#own.observed(result.attachments);
-    this.#again.passed(result.attachments, result.problems, this.#ports.clock.monotonicNs());
+    const { attachments, problems, unfinished } = result;
+    this.#again.passed(attachments, problems, unfinished, this.#ports.clock.monotonicNs());
     const now = this.#ports.clock.now().toISOString();
     this.#cables.keep(cableWishes(result.attachments, (tap, site) => this.#holdersOf(tap, site)));
     result = { ...result, attachments: withCables(result.attachments, this.#cables) };
+    const { guests } = result.wanted;
+    this.#guests.keep(
+      guestWishes(result.attachments, guests, this.#vms.list(), (pins) => this.#answersOf(pins)),
+    );
+    result = { ...result, attachments: withGuests(result.attachments, this.#guests) };
     this.health.passed(result);
     result = { ...result, problems: [...result.problems, ...this.#hostProblems()] };
     const status = reportStatus(this.#settings.info, result, this.#history, this.#violations, now);
     this.#show(status);
     this.#ports.observer?.passed(status, result);
     this.#source.passed(status, result);
+  }
+
+  /** Before a pass reads them: what is touched while it does so leads to one more. */
+  #watchFolders(): void {
+    const { paths } = this.#settings;
+    const pins = this.#ports.kernel.listPins(paths.bpffs).map((name) => pinDirOf(paths, name));
+    this.#folders?.watch([recordsDirOf(paths), paths.bpffs, ...pins]);
   }
 
   /** What is wrong with the host whatever a pass did. */
@@ -261,6 +290,17 @@ export class Agent {
   #holdersOf(tap: string, site: string | null): readonly TapHolder[] {
     const kernel = site === null ? this.#ports.kernel : this.#sites.kernelOf(site);
     return kernel?.tapHolders(tap) ?? [];
+  }
+
+  /** Frames that passed to a guest; null: its filter cannot be read now. */
+  #answersOf(pins: string): bigint | null {
+    const { kernel } = this.#ports;
+    try {
+      return answersIn(kernel.counters(pinDirOf(this.#settings.paths, pins)));
+    } catch (error) {
+      if (isVmnError(error)) return null;
+      throw error;
+    }
   }
 
   #unverified(problem: Problem): void {

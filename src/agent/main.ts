@@ -23,6 +23,7 @@ import { prepareHost } from './host/prepare.ts';
 import { ownHeap, TidyHeap } from './host/tidy-heap.ts';
 import { warnOfLooseReversePath } from './host/reverse-path.ts';
 import { systemSites } from './host/system-site.ts';
+import { TouchedFolders } from './host/touched-folders.ts';
 import type { Measured, MetricsMeans } from './metrics/open.ts';
 import type { PassObserver } from './metrics/pass-observer.ts';
 import { EXIT_ENVIRONMENT, EXIT_FAILURE, EXIT_OK, parseAgentOptions, usageExitCode } from './options.ts';
@@ -77,12 +78,13 @@ async function main(argv: readonly string[]): Promise<number> {
     demandTapsOnly(options.managedInterfaces, ports.kernel.links());
     warnOfLooseReversePath(ports.kernel, log);
     const sites = systemSites(ports.kernel);
+    const resyncMs = options.resyncSeconds * 1000;
     agent = new Agent(
       {
         info,
         paths: options,
         nodeName: options.nodeName,
-        resyncMs: options.resyncSeconds * 1000,
+        resyncMs,
         managedPatterns: options.managedInterfaces,
         openSource: await sourceOf(options, {
           version,
@@ -96,7 +98,7 @@ async function main(argv: readonly string[]): Promise<number> {
       {
         ...ports,
         nft: sites.own.nft,
-        found: new FoundVms({ machine: systemMachine(), clock: systemClock, log }),
+        found: new FoundVms({ machine: systemMachine(), clock: systemClock, log, resyncMs }),
         sites,
         engine: lack(TCX) === null ? 'tcx' : 'clsact',
         uplinks: openedUplinksFile(
@@ -112,6 +114,7 @@ async function main(argv: readonly string[]): Promise<number> {
         newSecret: randomSecret,
         watchLinks,
         watchGuard: watchNftables,
+        watchFolders: (onTouch) => new TouchedFolders(onTouch),
         openEvents: (onEvent) => openEvents(options.bpffs, onEvent),
       },
     );

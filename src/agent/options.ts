@@ -162,7 +162,10 @@ export function agentCommand(version: string, hostname: string, env: Surrounding
         .default('info'),
     )
     .addOption(
-      new Option('--resync-seconds <n>', 'read everything back at least this often')
+      new Option(
+        '--resync-seconds <n>',
+        'read everything back, and look for VMs and manifests anew, at least this often',
+      )
         .default(30)
         .argParser(resyncSeconds),
     )

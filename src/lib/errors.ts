@@ -148,6 +148,14 @@ export const ERRORS = {
     summary: 'the native addon is not built',
     remedy: 'Run `make build`.',
   },
+  VMN_NAT_UNREACHABLE: {
+    summary: 'the userspace engine does not answer on its control socket',
+    remedy: 'Start vmn-nat for this VM anew: the VM has no network while it does not run.',
+  },
+  VMN_NAT_REFUSED: {
+    summary: 'the userspace engine refuses the request',
+    remedy: 'The policy that was in force before still is. Give both halves the same version.',
+  },
   VMN_SEED_IMAGE: {
     summary: 'these documents make no seed image',
     remedy: 'Correct the document that the message names.',

@@ -15,6 +15,12 @@ export interface NativeHook {
   kind: 'tcx' | 'clsact';
   ingress: boolean;
   first: boolean;
+  others: NativeOtherProgram[];
+}
+
+export interface NativeOtherProgram {
+  programId: number;
+  name: string;
 }
 
 export interface NativeReadBack {

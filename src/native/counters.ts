@@ -11,6 +11,9 @@ export const REASON_SLOTS = 64;
 export const EVENTS_SUPPRESSED_SLOT = 62;
 export const EVENTS_LOST_SLOT = 63;
 
+/** Its number, packets and bytes. */
+export type CounterSlot = readonly [slot: number, packets: bigint, bytes: bigint];
+
 export interface CounterLine {
   direction: Direction;
   reason: number;
@@ -29,7 +32,12 @@ export interface EventLoss {
 
 /** Frames since the filter was attached, by direction and reason, over all CPUs; only what is not zero. */
 export function counters(pinDir: string): CounterLine[] {
-  return slots(pinDir)
+  return counterLines(slots(pinDir));
+}
+
+/** What slots of `struct vmn_counter` say of frames, whichever engine counted them. */
+export function counterLines(slots: readonly CounterSlot[]): CounterLine[] {
+  return slots
     .filter(([slot]) => slot % REASON_SLOTS < EVENTS_SUPPRESSED_SLOT)
     .map(([slot, packets, bytes]) => ({
       direction: Math.floor(slot / REASON_SLOTS) % 2 === 0 ? 'from-vm' : 'to-vm',
@@ -42,7 +50,12 @@ export function counters(pinDir: string): CounterLine[] {
 
 /** Events that were never told, since the filter was attached. What they would have been about is counted all the same. */
 export function eventLoss(pinDir: string): EventLoss {
-  const packets = new Map(slots(pinDir).map(([slot, count]) => [slot, count]));
+  return eventLossIn(slots(pinDir));
+}
+
+/** The same, of slots that are read already. */
+export function eventLossIn(slots: readonly CounterSlot[]): EventLoss {
+  const packets = new Map(slots.map(([slot, count]) => [slot, count]));
   return {
     suppressed: packets.get(EVENTS_SUPPRESSED_SLOT) ?? 0n,
     lost: packets.get(EVENTS_LOST_SLOT) ?? 0n,
@@ -57,7 +70,7 @@ export function violations(pinDir: string): { crossings: bigint } {
   return { crossings };
 }
 
-function slots(pinDir: string): [number, bigint, bigint][] {
+function slots(pinDir: string): CounterSlot[] {
   return attempt(reading('read the counters', pinDir), () => addon().counters(checkedPinDir(pinDir)));
 }
 

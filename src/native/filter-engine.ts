@@ -41,6 +41,20 @@ export interface Hook {
   attachPoint: 'tcx/ingress' | 'tcx/egress' | 'clsact/ingress' | 'clsact/egress';
   /** Our program is the first to run at this hook, seen from this network namespace. */
   first: boolean;
+  /** Whoever else is at this hook, seen from this network namespace, in the order in which they run. */
+  others: readonly OtherProgram[];
+}
+
+export interface OtherProgram {
+  /** 0: something that is no program. */
+  readonly programId: number;
+  /** As its maker called it; empty when that may not be asked (CAP_SYS_ADMIN). */
+  readonly name: string;
+}
+
+/** Whether a program calls itself one of ours, of any version: what bpf/ names them. */
+export function isNamedAsOurs({ name }: OtherProgram): boolean {
+  return name === 'vmn_from_vm' || name === 'vmn_to_vm';
 }
 
 export interface ReadBack {

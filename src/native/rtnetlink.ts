@@ -134,8 +134,9 @@ export function deleteNeighbour(neighbour: { ifindex: number; address: string })
 }
 
 /**
- * Calls back when links, IPv4 routes or routing rules changed, or may have (the kernel's queue overflowed): look again. Several changes
- * may give one call. Keeps the process alive until closed.
+ * Calls back when links, their IPv4 settings (forwarding, reverse path check) or traffic control, IPv4 routes or routing rules changed, when
+ * an IPv4 neighbour went, or when any of it may be so (the kernel's queue overflowed): look again. Several changes may give one call.
+ * Keeps the process alive until closed.
  */
 export function watchLinks(callback: () => void): Closable {
   return attempt(netlink('watch interfaces'), () => addon().watchLinks(callback));

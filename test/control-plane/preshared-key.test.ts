@@ -153,6 +153,7 @@ describe('a pre-shared key', () => {
     const wireGuard = {
       peerPublicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=',
       presharedKeySecretRef: { name: 'psk', key: 'psk' },
+      addresses: ['10.99.0.2/32'],
     };
     await stage.network(namespace, 'net', { wireGuard, selector: { names: [vm.name] } });
     // The agent sees a policy without a tunnel, and says NotRequested.

@@ -147,6 +147,7 @@ describe('a Secret that the API server fails to read', () => {
     const wireGuard = {
       peerPublicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=',
       presharedKeySecretRef: { name: 'psk', key: 'psk' },
+      addresses: ['10.99.0.2/32'],
     };
     const made = stage.network(namespace, 'net', { wireGuard, selector: { names: [vm.name] } });
     return { namespace, made };

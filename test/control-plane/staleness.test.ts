@@ -24,7 +24,9 @@ const BACK_WITHIN_MS = 30_000;
 const needs = needsControlPlane('helm');
 const { describe } = requires(needs);
 
-const WIRE_GUARD = { wireGuard: { peerPublicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=' } };
+const WIRE_GUARD = {
+  wireGuard: { peerPublicKey: 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=', addresses: ['10.99.0.2/32'] },
+};
 
 let stage: Stage;
 /** One host, with one network, for each of the tests; not heard from any more. */

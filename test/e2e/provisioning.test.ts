@@ -8,18 +8,19 @@ import { parseGuest } from '../../src/cloudinit/documents/guest.ts';
 import { seedDocuments } from '../../src/cloudinit/documents/seed-documents.ts';
 import { writeSeedImage } from '../../src/cloudinit/seed-image/image-file.ts';
 import { noCloudFiles } from '../../src/cloudinit/seed-image/no-cloud.ts';
-import { bootDebian, reboot } from '../support/debian-guest/boot.ts';
+import { bootDebian, booted, ownDevices, reboot } from '../support/debian-guest/boot.ts';
+import { CONSUMER_INSIDE, keyPair } from '../support/debian-guest/consumer-tunnel.ts';
 import { ensureDebianImage, type DebianImage } from '../support/debian-guest/image.ts';
+import { DEBIAN_NEEDS } from '../support/debian-guest/needs.ts';
 import { ASKS_GATEWAY, EXPECTED, HANDSHAKE, sentBy } from '../support/debian-guest/sent.ts';
-import { CONSUMER_INSIDE, DebianStage, ENDPOINT, GATEWAY, keyPair } from '../support/debian-guest/stage.ts';
+import { DebianStage, ENDPOINT, GATEWAY } from '../support/debian-guest/stage.ts';
+import { mebibyteThroughTunnel } from '../support/debian-guest/tunnel-echo.ts';
 import type { Guest } from '../support/guest/index.ts';
 import { capture, Lab, poll, type Capture } from '../support/lab/index.ts';
-import { executable, file, kernel, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 
 /** A cold cache, then two boots under emulation. */
 const OPEN_TIMEOUT_MS = 600_000;
-const BOOT_TIMEOUT_MS = 280_000;
 const HANDSHAKE_DEADLINE_MS = 30_000;
 
 const WHOLE = { tap: 'deb-whole', mac: '02:76:00:00:de:01', address: '100.64.0.7', inside: '10.99.0.2' };
@@ -36,18 +37,7 @@ runcmd:
   - [sh, -c, 'echo once >>/var/lib/tenant-once']
 `;
 
-const tools = [
-  'qemu-system-x86_64',
-  'busybox',
-  'apt-get',
-  'mmdebstrap',
-  'mkfs.ext4',
-  'tcpdump',
-  'wireguard-go',
-  'wg',
-];
-const needs = [root, kernel(6, 6), file('/dev/net/tun', 'modprobe tun'), ...tools.map(executable)];
-const { describe, test } = requires(...needs);
+const { describe, test } = requires(...DEBIAN_NEEDS);
 
 describe('a real Debian with our seed', () => {
   let lab: Lab;
@@ -65,9 +55,9 @@ describe('a real Debian with our seed', () => {
     lab = await Lab.create('debian');
     stage = await DebianStage.open(lab);
     ({ privateKey, publicKey } = await keyPair(stage.host));
-    await stage.admit({ publicKey, address: WHOLE.inside });
+    await stage.tunnel.admit({ publicKey, address: WHOLE.inside });
     const other = await keyPair(stage.host);
-    await stage.admit({ publicKey: other.publicKey, address: BROKEN.inside });
+    await stage.tunnel.admit({ publicKey: other.publicKey, address: BROKEN.inside });
     for (const card of [WHOLE, BROKEN]) await stage.plug(card);
     seen = await capture(stage.host, WHOLE.tap);
     seenOfBroken = await capture(stage.host, BROKEN.tap);
@@ -91,7 +81,7 @@ describe('a real Debian with our seed', () => {
         endpoint: ENDPOINT,
         tunnel: {
           privateKey: key,
-          peerPublicKey: stage.publicKey,
+          peerPublicKey: stage.tunnel.publicKey,
           addresses: [`${vm.inside}/32`],
           dns: [CONSUMER_INSIDE],
         },
@@ -101,28 +91,16 @@ describe('a real Debian with our seed', () => {
     const seed = join(lab.scratch, `${name}.iso`);
     await writeSeedImage(seed, noCloudFiles(documents));
     return bootDebian({
-      ...{ name, image, scratch: lab.scratch, seed, tap: vm.tap, mac: vm.mac },
+      ...{ name, image, scratch: lab.scratch, devices: ownDevices(seed, vm) },
       ...(without === undefined ? {} : { broken: without }),
       spawn: (argv) => stage.host.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] }),
     });
   }
 
-  /** Nothing is left to be started, whatever became of it. */
-  const booted = (one: Guest) =>
-    one.run('cloud-init status --wait >/dev/null; systemctl is-system-running --wait', BOOT_TIMEOUT_MS);
   const lines = (text: string): string[] => text.trimEnd().split('\n');
   const started = async (unit: string): Promise<number> =>
     Number(await guest.must(`systemctl show --value -p ExecMainStartTimestampMonotonic ${unit}`));
-  /** Seconds since the epoch; 0 before the first. */
-  const handshake = async (): Promise<number> => {
-    const said = await stage.consumer.run(['wg', 'show', stage.tunnel, 'latest-handshakes']);
-    return Number(
-      said
-        .split('\n')
-        .find((line) => line.startsWith(publicKey))
-        ?.split('\t')[1],
-    );
-  };
+  const handshake = (): Promise<number> => stage.tunnel.handshake(publicKey);
   /** All that the guest sent since its tap was there, none missed. */
   const sent = async (): Promise<string[]> => {
     const all = async () => {
@@ -148,7 +126,7 @@ describe('a real Debian with our seed', () => {
   }, 120_000);
 
   test('[CI-3] the tunnel is up with its peer, the firewall drops by default, and the key is for root only', async () => {
-    expect(await guest.must('wg show wg0 peers')).toBe(`${stage.publicKey}\n`);
+    expect(await guest.must('wg show wg0 peers')).toBe(`${stage.tunnel.publicKey}\n`);
     expect(await guest.must('wg show wg0 endpoints')).toContain(`${ENDPOINT.address}:${ENDPOINT.port}`);
     const rules = await guest.must('nft list table inet vmnet_guest');
     for (const hook of ['input', 'output', 'forward'])
@@ -166,11 +144,7 @@ describe('a real Debian with our seed', () => {
     await poll('a handshake', async () => (await handshake()) > 0, { deadlineMs: HANDSHAKE_DEADLINE_MS });
     await guest.must(`ping -n -c 1 -W 10 ${CONSUMER_INSIDE}`);
     await stage.consumer.run(['ping', '-n', '-c', '1', '-W', '10', WHOLE.inside]);
-    const echo = stage.consumer.spawn(['python3', '-c', ECHO], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let heard = '';
-    echo.stdout?.setEncoding('utf8').on('data', (text: string) => (heard += text));
-    await poll('the consumer to listen', () => heard.startsWith('ready'));
-    expect(await guest.must(`python3 -c '${SEND}'`, 60_000)).toBe('the same\n');
+    expect(await mebibyteThroughTunnel(stage.consumer, guest)).toBe('the same\n');
   }, 120_000);
 
   test('[CI-4] the firewall was in force before the network was started, and the network before the tunnel', async () => {
@@ -215,7 +189,7 @@ describe('a real Debian with our seed', () => {
     await broken.stop();
   }, 180_000);
 
-  test('[CI-5] after a reboot firewall and tunnel are back, and again nothing else has left', async () => {
+  test('[CI-5] [E2E-5] after a reboot firewall and tunnel are back, and again nothing else has left', async () => {
     const before = (await sent()).length;
     const last = await handshake();
     await reboot(guest);
@@ -234,16 +208,3 @@ describe('a real Debian with our seed', () => {
     expect(await guest.must('cat /var/lib/tenant-once')).toBe('once\n');
   }, 600_000);
 });
-
-const BYTES = 1 << 20;
-const ECHO = `import socket
-s = socket.create_server(("${CONSUMER_INSIDE}", 7)); print("ready", flush=True)
-c, _ = s.accept()
-got = b""
-while len(got) < ${BYTES}: got += c.recv(65536)
-c.sendall(got)`;
-const SEND = `import os, socket
-sent = os.urandom(${BYTES}); got = b""
-c = socket.create_connection(("${CONSUMER_INSIDE}", 7)); c.sendall(sent)
-while len(got) < len(sent): got += c.recv(65536)
-print("the same" if got == sent else "not the same")`;

@@ -71,7 +71,7 @@ describe("a seed image in a guest's kernel", () => {
     ['Rock Ridge', 'ro', (sums: Sums) => sums],
     ['Joliet', 'ro,norock', (sums: Sums) => sums],
     ['neither', 'ro,norock,nojoliet', folded],
-  ])('is mounted by a loop device, and read by %s', async (_, options, shown) => {
+  ])('[CI-2] is mounted by a loop device, and read by %s', async (_, options, shown) => {
     for (const [set, files] of Object.entries(FILE_SETS)) {
       const loop = `cat ${driveOf(set)} >/tmp/image && losetup /dev/loop0 /tmp/image`;
       const mount = `mount -t iso9660 -o ${options} /dev/loop0 /mnt`;

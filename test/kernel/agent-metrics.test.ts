@@ -22,7 +22,7 @@ const AGENT = fileURLToPath(new URL('../../bin/vmnet-agent', import.meta.url));
 const ADDRESS = '127.0.0.1:9100';
 /** Prints status and body of a page. */
 const ASK = `fetch(process.argv[1]).then(async (r) => console.log(r.status + '\\n' + await r.text()))`;
-const FLAGS = ['--resync-seconds', '1', '--health-address', ADDRESS];
+const FLAGS = ['--health-address', ADDRESS];
 const { a, b } = RentalLab;
 
 type Series = Record<string, number>;

@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, expect } from '@jest/globals';
 import { linkByName } from '../../src/native/rtnetlink.ts';
 import { MonitorUser, type Qemu } from '../support/discovery/qemu.ts';
@@ -55,6 +56,18 @@ test("a VM in a pod's namespace is found by the event there, and its interfaces 
   const netns = await inodeOf(pod);
   expect(card(vm, MAC_A)?.link).toEqual({ netns, ifindex: await indexIn(pod, 'tap0'), name: 'tap0' });
   expect(card(vm, MAC_B)?.link).toEqual({ netns, ifindex: await indexIn(pod, 'tap1'), name: 'tap1' });
+});
+
+test('a namespace that is mounted over its name only some time after that was made is watched from then on', async () => {
+  const path = `/run/netns/${watched.lab.name}-${String(process.pid)}-late`;
+  watched.lab.undoLater(`umount -q ${path}; rm -f ${path}`);
+  await mustRun(['touch', path]);
+  await pause(200);
+  // Of the mount nobody is told.
+  await mustRun(['unshare', `--net=${path}`, 'true']);
+  await pause(200);
+  start(watched.host, ['-name', 'late', ...cards('tapl', 'tapk')], ['nsenter', `--net=${path}`]);
+  await watched.vms.vm('late', filterable(2));
 });
 
 test('taps of the same name in two namespaces are told apart', async () => {
@@ -170,7 +183,7 @@ test('a namespace that is deleted is not kept alive by being watched', async () 
   expect(linkByName('near')).not.toBeNull();
   await mustRun(['ip', 'netns', 'del', name]);
   // The other end of the pair goes with the namespace.
-  await poll('the namespace to go', () => linkByName('near') === null, { deadlineMs: 5000 });
+  await poll('the namespace to go', () => linkByName('near') === null);
 });
 
 test('this thread never leaves its namespace, and nothing is left open', async () => {

@@ -10,6 +10,7 @@ import { FoundVm, GATEWAY, makeTap } from '../support/stage/found-vm.ts';
 import { apply } from '../support/stage/manifest.ts';
 import { describe } from '../support/stage/needs.ts';
 import { moveInto } from '../support/stage/own-namespace.ts';
+import { openPod } from '../support/stage/pod.ts';
 import { PortCounter } from '../support/stage/port-counter.ts';
 import { RentalLab } from '../support/stage/rental-lab.ts';
 
@@ -27,21 +28,12 @@ describe('a tap in another namespace than its QEMU', () => {
 
   beforeAll(async () => {
     rental = await RentalLab.open('elsewhere');
-    const { lab, wan, consumerA, internet } = rental;
+    const { consumerA, internet } = rental;
     counters = {
       a: await PortCounter.place(consumerA, 'eth0', {}),
       x: await PortCounter.place(internet, 'eth0', {}),
     };
-    pod = await lab.namespace('pod');
-    await lab.connect(pod, wan, {
-      ...{ nameA: 'eth0', addressA: '10.0.7.2/24' },
-      ...{ nameB: 'to-pod', addressB: '10.0.7.1/24' },
-    });
-    await pod.run(['ip', 'route', 'add', 'default', 'via', '10.0.7.1']);
-    await pod.sysctl('net.ipv4.ip_forward', '1');
-    // Whoever made this network would let anybody through: nothing but the agent closes it.
-    await wan.run(['ip', 'route', 'add', '10.9.9.0/24', 'via', '10.0.7.2']);
-    await wan.run(['ip', 'route', 'add', '100.64.0.0/10', 'via', '10.0.7.2']);
+    pod = await openPod(rental);
     agent = rental.home.start(['--managed-interfaces', 'els*', '--resync-seconds', '3600']);
     await agent.until('the first pass', () => true);
   }, 60_000);

@@ -223,29 +223,40 @@ describe('watching', () => {
     return watch;
   }
 
-  test('calls back for links, routes and rules that come and go, and not after it was closed', async () => {
+  test('calls back for links, settings, filters, neighbours, routes and rules that change, and not after it was closed', async () => {
     let calls = 0;
     const watch = watching(() => {
       calls += 1;
     });
-    for (const change of [
-      ['link', 'add', 'seen', 'type', 'bridge'],
-      ['link', 'set', 'seen', 'up'],
-      ['route', 'add', '100.64.9.9/32', 'dev', 'seen'],
-      ['rule', 'add', 'from', '100.64.9.9', 'lookup', '99'],
-      ['rule', 'del', 'from', '100.64.9.9'],
-      ['link', 'del', 'seen'],
-    ]) {
+    const told = async (...change: string[]): Promise<void> => {
       const before = calls;
-      await host.run(['ip', ...change]);
-      await poll(`a call for ip ${change.join(' ')}`, () => calls > before);
-    }
+      await host.run(change);
+      await poll(`a call for ${change.join(' ')}`, () => calls > before);
+    };
+    const untold = async (...change: string[]): Promise<void> => {
+      const before = calls;
+      await host.run(change);
+      await new Promise(setImmediate);
+      expect(calls).toBe(before);
+    };
+    await told('ip', 'link', 'add', 'seen', 'type', 'bridge');
+    await told('ip', 'link', 'set', 'seen', 'up');
+    await told('sysctl', '-q', '-w', 'net.ipv4.conf.seen.forwarding=1');
+    await told('sysctl', '-q', '-w', 'net.ipv4.conf.seen.rp_filter=2');
+    await untold('ip', 'neigh', 'add', '100.64.9.9', 'lladdr', '02:00:00:00:00:09', 'dev', 'seen');
+    await told('ip', 'neigh', 'del', '100.64.9.9', 'dev', 'seen');
+    await untold('bridge', 'fdb', 'add', '02:00:00:00:00:0a', 'dev', 'seen', 'self', 'local');
+    await untold('bridge', 'fdb', 'del', '02:00:00:00:00:0a', 'dev', 'seen', 'self', 'local');
+    // Whoever asks for one has it told to everybody.
+    await untold('tc', 'qdisc', 'add', 'dev', 'seen', 'clsact');
+    await told('tc', 'qdisc', 'del', 'dev', 'seen', 'clsact');
+    await told('ip', 'route', 'add', '100.64.9.9/32', 'dev', 'seen');
+    await told('ip', 'rule', 'add', 'from', '100.64.9.9', 'lookup', '99');
+    await told('ip', 'rule', 'del', 'from', '100.64.9.9');
+    await told('ip', 'link', 'del', 'seen');
     watch.close();
     watch.close();
-    const before = calls;
-    await host.run(['ip', 'link', 'add', 'unseen', 'type', 'bridge']);
-    await new Promise(setImmediate);
-    expect(calls).toBe(before);
+    await untold('ip', 'link', 'add', 'unseen', 'type', 'bridge');
     await host.run(['ip', 'link', 'del', 'unseen']);
   });
 

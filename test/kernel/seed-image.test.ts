@@ -44,7 +44,7 @@ requires(executable('blkid')).test("blkid sees the label, as cloud-init's search
 
 const isoinfo = requires(executable('isoinfo'));
 
-isoinfo.test('isoinfo finds both extensions, and the label', async () => {
+isoinfo.test('[CI-2] isoinfo finds both extensions, and the label', async () => {
   const output = await mustRun(['isoinfo', '-d', '-i', imageOf('documents')]);
   expect(output).toContain('Volume id: cidata\n');
   expect(output).toContain('Joliet with UCS level 3 found');
@@ -55,7 +55,7 @@ for (const [tree, option] of [
   ['Rock Ridge', '-R'],
   ['Joliet', '-J'],
 ] as const) {
-  isoinfo.test(`isoinfo reads every file by ${tree}`, async () => {
+  isoinfo.test(`[CI-2] isoinfo reads every file by ${tree}`, async () => {
     const paths = `isoinfo ${option} -f -i "$1" >../paths`;
     const each = `while read path; do isoinfo ${option} -i "$1" -x "$path" >".$path"; done <../paths`;
     await expectToRead(`${paths}; ${each}; sha256sum *`);

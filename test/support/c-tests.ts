@@ -11,7 +11,8 @@ export interface CTest {
   skipped?: string;
 }
 
-const built = (name: string): string => fileURLToPath(new URL(`../../build/native/${name}`, import.meta.url));
+export const built = (name: string): string =>
+  fileURLToPath(new URL(`../../build/native/${name}`, import.meta.url));
 
 /** The eBPF object that the build made. */
 export const filterObject = built('bpf/vmn_filter.bpf.o');

@@ -3,7 +3,9 @@ import { encodePolicy } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import { ensureClosedTap, isClaimAlive } from '../wiring/closed-tap.ts';
 import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
+import { retire } from '../wiring/beside.ts';
 import { ownerOfAlias } from '../wiring/identity.ts';
+import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
 import type { RecordedViolations } from '../wiring/record.ts';
 import { applySettings } from '../wiring/settings.ts';
@@ -25,6 +27,7 @@ import type { Action } from './plan.ts';
  *                  policy holds for both hooks, after it the new one
  * replace-filter   new programs are loaded with the wanted policy already in their slot and take the place of the old
  *                  ones by link update, one hook after the other: each hook has a complete program at every instant
+ * retire-pins      see wiring/beside.ts
  * end-vm           is begun here and goes on beside the passes; see ending.ts and vm-control/end-vm.ts
  * tear-down        under the state lock, in this order:
  *    1  no claim alive, else stop              nothing changed
@@ -116,6 +119,9 @@ export function act(
     case 'remove-pins':
       ports.withStateLock(() => kernel.removePins(pinDir));
       return 'done';
+    case 'retire-pins':
+      ports.withStateLock(() => retire(pinDir, action.ifindex, pinDirOf(paths, action.pins), kernel));
+      return 'done';
   }
 }
 
@@ -133,6 +139,7 @@ const UNDER_STATE_LOCK: readonly Action['kind'][] = [
   'make-record',
   'tear-down',
   'remove-pins',
+  'retire-pins',
 ];
 
 function bytesOf(policy: Policy | null): Uint8Array | null {

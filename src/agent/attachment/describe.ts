@@ -11,6 +11,8 @@ export function describe(action: Action): string {
       return `${action.kind} pid ${action.holder.pid}`;
     case 'note-violations':
       return `${action.kind} ${action.violations?.quarantinedAt == null ? 'settled' : 'quarantined'}`;
+    case 'retire-pins':
+      return `${action.kind} ${action.pins}`;
     case 'add-route':
     case 'drop-route':
     case 'set-neighbour':

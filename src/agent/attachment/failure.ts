@@ -45,6 +45,7 @@ export function afterFailure(
       return [];
     case 'make-record':
     case 'remove-pins':
+    case 'retire-pins':
     case 'settings':
     case 'link':
     case 'link-up':

@@ -16,12 +16,18 @@ interface Look {
 export class LookAgain {
   #looks: ReadonlyMap<string, Look> = new Map();
 
-  /** What a pass saw in the end; `problems`: those that it met itself. */
-  passed(results: readonly AttachmentResult[], problems: readonly HostProblem[], nowNs: bigint): void {
+  /** What a pass saw in the end; `problems`: those that it met itself; `unfinished`: what somebody's lock kept it from. */
+  passed(
+    results: readonly AttachmentResult[],
+    problems: readonly HostProblem[],
+    unfinished: readonly string[],
+    nowNs: bigint,
+  ): void {
     const waiting = [
-      ...results.filter(isOnlyClaimed).map(({ tap }) => tap),
+      ...results.filter((result) => isOnlyClaimed(result) || isInCompany(result)).map(({ tap }) => tap),
       // Out of memory, a table that somebody holds: what was not done is done once it can be.
       ...problems.map(({ on, error: { code } }) => `${code} ${on}`),
+      ...unfinished,
     ];
     this.#looks = new Map(waiting.map((what) => [what, following(this.#looks.get(what), nowNs)]));
   }
@@ -41,6 +47,11 @@ export class LookAgain {
  */
 function isOnlyClaimed({ found, observed }: AttachmentResult): boolean {
   return found === undefined && observed !== null && observed.claimed && observed.link?.carrier !== true;
+}
+
+/** Nobody tells when a program leaves a hook; one of ours that nothing pins may be about to. */
+function isInCompany({ observed }: AttachmentResult): boolean {
+  return observed !== null && observed.beside.ours.length > 0;
 }
 
 /** Passes that come for another reason do not count. */

@@ -5,6 +5,7 @@ import type { Policy } from '../../native/policy-abi.ts';
 import type { HostRoute, Kernel, Link, ReadBack } from '../host/kernel.ts';
 import type { TunnelSigns } from '../host/tunnel-signs.ts';
 import { isClaimAlive } from '../wiring/closed-tap.ts';
+import { besideOf, PinnedPrograms } from '../wiring/beside.ts';
 import { isTapName, ownerOfAlias } from '../wiring/identity.ts';
 import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
@@ -22,17 +23,20 @@ export interface ObservedHost {
   readonly routesByLink: ReadonlyMap<number, readonly string[]>;
   /** Taps that have pins. */
   readonly pins: ReadonlySet<string>;
+  readonly programs: PinnedPrograms;
 }
 
 /** Lists links, routes, pins and records. Throws when the kernel refuses one of its lists. */
 export function observeHost(kernel: Kernel, records: RecordStore, paths: AttachmentPaths): ObservedHost {
   const { records: found, error } = listRecords(records);
+  const pins = new Set(kernel.listPins(paths.bpffs));
   return {
     records: found,
     recordsError: error,
     links: new Map(kernel.links().map((link) => [link.name, link])),
     routesByLink: groupByLink(kernel.managedRoutes()),
-    pins: new Set(kernel.listPins(paths.bpffs)),
+    pins,
+    programs: new PinnedPrograms(kernel, paths, pins),
   };
 }
 
@@ -68,6 +72,7 @@ export function observeAttachment(
     link,
     filter,
     fault,
+    beside: besideOf(filter, tap, host.programs),
     currentProgram,
     crossings: host.pins.has(tap) ? crossingsOf(kernel, pinDir, sound) : null,
     tunnel: host.pins.has(tap) ? tunnelOf(kernel, pinDir) : null,

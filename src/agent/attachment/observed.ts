@@ -1,6 +1,7 @@
 import type { Policy } from '../../native/policy-abi.ts';
 import type { Link, ReadBack, TapHolder } from '../host/kernel.ts';
 import type { TunnelSigns } from '../host/tunnel-signs.ts';
+import type { Beside } from '../wiring/beside.ts';
 import type { RecordState } from '../wiring/record.ts';
 
 /** One attachment as the kernel and the state folder show it at one moment. Nothing in it is remembered. */
@@ -11,6 +12,8 @@ export interface ObservedAttachment {
   readonly filter: ReadBack;
   /** What is wrong with how the programs are attached to `link`; null when nothing is, or there is no link. */
   readonly fault: string | null;
+  /** What else is at the hooks of `link`. */
+  readonly beside: Beside;
   /** The attached programs are those of this build. */
   readonly currentProgram: boolean;
   /** Pins of a half-done program replacement lie about. */

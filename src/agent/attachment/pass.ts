@@ -9,6 +9,7 @@ import type { HostView, OwnCard, RecordedCard, Wanted } from '../source/wanted.t
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
 import { directUplinks } from '../wiring/direct-uplinks.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
+import { heldSinceNs } from '../found/exposure.ts';
 import type { Exposure } from '../found/exposure.ts';
 import { bindLinks } from '../found/binding.ts';
 import type { BoundLink } from '../found/binding.ts';
@@ -18,7 +19,7 @@ import { forgetCards, isInForceFor, passFound, unpatterned } from '../found/pass
 import type { VmDirectory } from '../discovery/directory.ts';
 import { isCardKey } from '../wiring/card-key.ts';
 import { isClaimAlive } from '../wiring/closed-tap.ts';
-import { unlessBusy } from '../host/lock.ts';
+import { notIfBusy } from '../host/lock.ts';
 import { isTapName } from '../wiring/identity.ts';
 import { addressClashes, desiredAttachments, tapClashes } from './desired.ts';
 import { existingTaps, observeHost } from './observe.ts';
@@ -57,7 +58,7 @@ export interface PassPorts extends RoundPorts {
 /** What passes hand on to the next. */
 export interface PassMemory extends RoundMemory {
   readonly exposure: Exposure;
-  /** Namespaces, besides our own, in which this agent put the guard in force. */
+  /** Namespaces, besides our own, in which this agent put the guard in force, and VMs are. */
   readonly guardedSites: Set<string>;
 }
 
@@ -76,6 +77,8 @@ export interface PassResult {
   readonly problems: readonly HostProblem[];
   /** Endpoint addresses that this host has no route to. */
   readonly unreachable: ReadonlySet<string>;
+  /** Kept undone by whoever holds the state lock; each by a name. */
+  readonly unfinished: readonly string[];
   /** Filters that somebody took away, since this agent started. */
   readonly losses: number;
 }
@@ -93,7 +96,7 @@ export async function reconcile(
   const host = observeHost(kernel, records, paths);
   const existing = existingTaps(host);
   const vms = ports.vms.list();
-  const { open, closed } = ports.sites.of(vms);
+  const { open, entered: news, left, closed } = ports.sites.of(vms);
   const wanted = askWishes({ ...viewOf(host, existing, ports), closedSites: closed });
   problems.push(...tapClashes(wanted.attachments).map(clashProblem));
   if (host.recordsError !== null) problems.push({ on: paths.stateDir, error: host.recordsError });
@@ -122,7 +125,7 @@ export async function reconcile(
       isInForceFor: isInForceFor(site.ports),
     });
   const bound = new Map<SitePass, BoundLinks>([[own, bind(own, [...host.links.values()], host.pins)]]);
-  for (const site of open.values()) {
+  for (const site of [...open.values(), ...left.values()]) {
     const there = siteFor(site, IN_THE_GUARD, ports, own);
     await attempt(problems, () => bound.set(there, bind(there, site.kernel.links(), host.pins)));
   }
@@ -130,8 +133,8 @@ export async function reconcile(
   const entered = new Set([...bound.keys()].map(({ id }) => id));
   for (const id of new Set([...host.pins].flatMap((pins) => parsePinName(pins)?.site ?? []))) {
     if (entered.has(id)) continue;
-    const left = { ...own, id };
-    bound.set(left, bind(left, [], host.pins));
+    const outOfReach = { ...own, id };
+    bound.set(outOfReach, bind(outOfReach, [], host.pins));
   }
   const all = new Map([...bound.values()].flatMap((links) => [...links]));
   const attached = new Set([...desired.keys(), ...all.keys()]);
@@ -143,10 +146,12 @@ export async function reconcile(
   const enforced: EnforcedSite[] = [];
   for (const [site, links] of bound) {
     const isOwn = site === own;
-    const isLeft = !isOwn && !open.has(site.id ?? '');
+    const isOutOfReach = !isOwn && !open.has(site.id ?? '') && !left.has(site.id ?? '');
+    const isNews = news.has(site.id ?? '');
+    const seenSinceNs = isNews ? heldSinceNs(site.id, vms, memory.exposure, sinceNs, ports) : sinceNs;
     const rounds = async (guarded: boolean): Promise<AttachmentResult[]> => [
       ...(await passFound(
-        { site: site.id, bound: links, guarded, exposure: memory.exposure, sinceNs },
+        { site: site.id, bound: links, guarded, exposure: memory.exposure, sinceNs: seenSinceNs },
         memory,
         site.ports,
       )),
@@ -154,7 +159,7 @@ export async function reconcile(
     ];
     const isAny = links.size > 0 || (isOwn && desired.size > 0);
     const step = async (): Promise<EnforcedSite> =>
-      isLeft
+      isOutOfReach
         ? { attachments: await rounds(false), guarded: true, unreachable: [] }
         : enforceSite(site, links, isAny, rounds, problems, memory.guardedSites);
     // What fails of our own namespace fails the pass.
@@ -163,15 +168,21 @@ export async function reconcile(
   }
   const attachments = enforced.flatMap((site) => site.attachments);
   // Where a namespace failed, whose policy is in force there is not known.
-  if (enforced.length === bound.size && open.size === entered.size - 1)
-    await attempt(problems, () => forgetCards(wanted, vms, attachments, host.records, ports));
-  if (attachments.every(isNothing)) await attempt(problems, () => removeShared(own.wiring([]), ports));
+  const isAllSeen = enforced.length === bound.size && open.size + left.size === entered.size - 1;
+  const isForgotten = (): Promise<boolean> => forgetCards(wanted, vms, attachments, host.records, ports);
+  const unfinished: string[] = [];
+  if (isAllSeen && (await attempt(problems, isForgotten)) === false) unfinished.push('records of cards');
+  if (attachments.every(isNothing) && (await attempt(problems, () => removeShared(ports))) === false)
+    unfinished.push('shared pins');
+  for (const id of memory.guardedSites) if (!open.has(id)) memory.guardedSites.delete(id);
+  ports.sites.letGo();
   return {
     wanted,
     attachments,
     guarded: enforced.length === bound.size && enforced.every(({ guarded }) => guarded),
     problems,
     unreachable: new Set(enforced.flatMap(({ unreachable }) => unreachable)),
+    unfinished,
     losses: memory.losses.count,
   };
 }
@@ -214,7 +225,7 @@ function siteFor(
   return { id, ports, routes: new RouteAnswers(ports), addresses, wiring };
 }
 
-/** Guard, attachments, forwarding. */
+/** Guard, attachments, forwarding. Where nothing of ours is any more the guard goes, or what it has beside its patterns. */
 async function enforceSite(
   { id, ports, routes, wiring: wiringWith }: SitePass,
   bound: BoundLinks,
@@ -226,10 +237,6 @@ async function enforceSite(
   const wiring = wiringWith(unpatterned(bound, ports.managedPatterns));
   const isGuarded = isAny || ports.managedPatterns.length > 0;
   if (isGuarded && id !== null) guardedSites.add(id);
-  if (!isGuarded && id !== null && guardedSites.has(id)) {
-    await attempt(problems, () => removeHostWiring(wiring));
-    guardedSites.delete(id);
-  }
   const guard = isGuarded ? await attempt(problems, () => ensureGuard(wiring)) : null;
   if (isAny) problems.push(...poolProblems(ports));
   const attachments = await rounds(guard !== null);
@@ -238,7 +245,10 @@ async function enforceSite(
   const needed = [
     ...new Set([...reached, ...directUplinks(deniedInDirect(attachments), ports.kernel, routes)]),
   ];
-  if (guard !== null) await attempt(problems, () => syncForwarding(wiring, guard, needed));
+  // Another agent may have that namespace for its own.
+  const isOurs = id === null || guardedSites.has(id);
+  if (isOurs && attachments.every(isNothing)) await attempt(problems, () => removeHostWiring(wiringWith([])));
+  else if (guard !== null) await attempt(problems, () => syncForwarding(wiring, guard, needed));
   return {
     attachments,
     guarded: !isGuarded || guard !== null,
@@ -246,13 +256,15 @@ async function enforceSite(
   };
 }
 
-async function removeShared(wiring: HostWiringPorts, ports: PassPorts): Promise<void> {
-  await removeHostWiring(wiring);
+/** False: somebody holds the state lock, so it is yet to be done. */
+async function removeShared(ports: PassPorts): Promise<boolean> {
   ports.onLastDetached();
   // Under the lock: `vmnetctl run` may be about to pin there.
-  await ports
-    .whenStateLockIsFree(() => ports.withStateLock(() => ports.kernel.removeSharedPins(ports.paths.bpffs)))
-    .catch(unlessBusy);
+  const remove = (): true => {
+    ports.withStateLock(() => ports.kernel.removeSharedPins(ports.paths.bpffs));
+    return true;
+  };
+  return ports.whenStateLockIsFree(remove).catch(notIfBusy);
 }
 
 function viewOf(
@@ -269,9 +281,10 @@ function viewOf(
       if (isTapName(tap)) taps.set(tap, null);
       continue;
     }
-    const { vm, guestMac, guestAddress, network } = state.record;
+    const { vm, guestMac, guestAddress, network, guest } = state.record;
     if (isCardKey(tap)) {
-      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, network });
+      const hasKey = guest !== undefined;
+      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, hasKey, network });
       continue;
     }
     taps.set(tap, { vm, mac: guestMac, guestAddress });

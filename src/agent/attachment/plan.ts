@@ -63,6 +63,8 @@ export type Action =
   | { readonly kind: 'note-violations'; readonly violations: RecordedViolations | null }
   /** Begins to end the process that holds the tap; see ending.ts. */
   | { readonly kind: 'end-vm'; readonly holder: TapHolder }
+  /** A filter of ours that is beside the one in force goes, with its pins; see former-filters.ts. */
+  | { readonly kind: 'retire-pins'; readonly ifindex: number; readonly pins: string }
   /** Removes tap, pins and record, unless somebody turns out to hold the tap. */
   | { readonly kind: 'tear-down' }
   | FoundAction;

@@ -6,6 +6,7 @@ import { LockBusy } from '../host/lock.ts';
 import type { PatientPorts } from '../wiring/closed-tap.ts';
 import { pinDirOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
+import type { GuestState } from '../guest/provisioning.ts';
 import type { FoundFacts } from '../found/pass.ts';
 import { act, takesStateLock } from './act.ts';
 import type { ActPlace, ActPorts, Outcome } from './act.ts';
@@ -14,6 +15,7 @@ import type { DesiredAttachment } from './desired.ts';
 import { afterFailure, doesNotStay, isClosing } from './failure.ts';
 import { observeAttachment, observeHost } from './observe.ts';
 import type { ObservedHost } from './observe.ts';
+import { withoutFormer } from './former-filters.ts';
 import type { Losses } from './losses.ts';
 import { isInUse } from './observed.ts';
 import type { ObservedAttachment } from './observed.ts';
@@ -68,6 +70,8 @@ export interface AttachmentResult {
   readonly lost?: string | null;
   /** What is told of the VM's cable; see vm-control/cables.ts. */
   readonly cable?: string | null;
+  /** What is told of the guest; see guest/provisioning.ts. Absent: nothing is asked for. */
+  readonly guest?: GuestState;
   /** Of a link that somebody else made. */
   readonly found?: FoundFacts;
 }
@@ -108,7 +112,7 @@ export function ownTaps({ kernel, records, paths }: RoundPorts): RoundSubject<Ob
   return {
     observeHost: () => observeHost(kernel, records, paths),
     observe: (tap, host) => observeAttachment(kernel, host, paths, tap),
-    plan: (_tap, desired, observed, context) => plan(desired, observed, context),
+    plan: (_tap, desired, observed, context) => withoutFormer(plan(desired, observed, context), observed),
     place: (tap) => ({ pinDir: pinDirOf(paths, tap), tap, record: tap }),
   };
 }

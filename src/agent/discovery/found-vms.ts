@@ -53,6 +53,9 @@ export class FoundVms implements VmDirectory {
   #timer: Timer | null = null;
   #resync: Timer | null = null;
   #lastLookMs = -Infinity;
+  /** When it was first told, since the last look, that something changed; null: it was not. */
+  #eventNs: bigint | null = null;
+  #toldNs: bigint;
   #closed = false;
 
   constructor({ machine, clock, log, paceMs = PACE_MS, resyncMs = RESYNC_MS }: FoundVmsOptions) {
@@ -61,6 +64,7 @@ export class FoundVms implements VmDirectory {
     this.#log = log;
     this.#paceMs = paceMs;
     this.#resyncMs = resyncMs;
+    this.#toldNs = clock.monotonicNs();
     const soon = (): void => this.#lookSoon();
     this.#sight = new Sight(machine, clock, soon);
     this.#inquiries = new Inquiries(machine, clock, soon);
@@ -72,6 +76,11 @@ export class FoundVms implements VmDirectory {
 
   problems(): readonly string[] {
     return this.#problems;
+  }
+
+  /** When the kernel told of what led to the last change, or the look began that found it (CLOCK_MONOTONIC). */
+  get toldNs(): bigint {
+    return this.#toldNs;
   }
 
   onChange(handler: () => void): void {
@@ -100,6 +109,7 @@ export class FoundVms implements VmDirectory {
   }
 
   #lookSoon(): void {
+    this.#eventNs ??= this.#clock.monotonicNs();
     if (this.#closed || this.#timer !== null) return;
     const delayMs = Math.max(0, this.#lastLookMs + this.#paceMs - this.#clock.monotonicMs());
     this.#timer = this.#clock.setTimer(delayMs, () => {
@@ -116,6 +126,8 @@ export class FoundVms implements VmDirectory {
 
   #look(thorough: boolean): void {
     this.#lastLookMs = this.#clock.monotonicMs();
+    const eventNs = this.#eventNs ?? this.#clock.monotonicNs();
+    this.#eventNs = null;
     const before = { list: this.#list, problems: this.#problems };
     try {
       const seen = this.#sight.look(thorough);
@@ -129,6 +141,7 @@ export class FoundVms implements VmDirectory {
       this.#sayProblems([`the VMs of this host cannot be looked for: ${String(error)}`]);
     }
     if (this.#list === before.list && this.#problems === before.problems) return;
+    this.#toldNs = eventNs;
     for (const handler of this.#handlers) handler();
   }
 

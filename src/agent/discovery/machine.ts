@@ -15,6 +15,8 @@ export type NetnsOrigin =
 export interface NamedNetns {
   readonly path: string;
   readonly inode: number;
+  /** False: it is a file that no namespace is mounted over, yet or any more. */
+  readonly mounted: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface Machine {
 
   ownNetns(): number;
   namedNetns(): NamedNetns[];
-  /** Calls back when a name came or went. Closes nothing that is not there. */
+  /** Calls back when a name came or went; not when a namespace is mounted over one. Closes nothing that is not there. */
   watchNamedNetns(onChange: () => void): Closable;
   /** A descriptor of the namespace, and which one it is. */
   openNetns(origin: NetnsOrigin): { fd: number; inode: number };

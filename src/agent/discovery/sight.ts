@@ -1,8 +1,9 @@
 import type { Clock } from '../../lib/clock.ts';
 import { isVmnError } from '../../lib/errors.ts';
 import { type Holder, Holders } from './holders.ts';
-import type { Closable, Link, Machine, NamedNetns, NetnsOrigin, TunFile } from './machine.ts';
+import type { Link, Machine, NamedNetns, NetnsOrigin, TunFile } from './machine.ts';
 import { Namespaces } from './namespaces.ts';
+import { NetnsNames } from './netns-names.ts';
 import { ProcessTable, type VmProcess } from './processes.ts';
 import { type HeldTap, isOurs, netnsOf, tapKey, type TapKey, tapsOf } from './taps.ts';
 
@@ -35,19 +36,17 @@ export class Sight {
   readonly #processes: ProcessTable;
   readonly #namespaces: Namespaces;
   readonly #holders: Holders;
-  readonly #onEvent: () => void;
-  #names: Closable | null = null;
+  readonly #names: NetnsNames;
   #named: readonly NamedNetns[] = [];
   /** By pid: the descriptors of taps, as they were when all descriptors were last looked at. */
   readonly #fds = new Map<number, { readonly startTicks: string; readonly fds: readonly number[] }>();
   /** Namespaces without a name in which somebody holds a tap, who is no VM that is known. */
   #hidden: ReadonlyMap<number, NetnsOrigin> = new Map();
-  #namesChanged = true;
 
   /** `onEvent`: something changed, look again. */
   constructor(machine: Machine, clock: Clock, onEvent: () => void) {
     this.#machine = machine;
-    this.#onEvent = onEvent;
+    this.#names = new NetnsNames(machine, onEvent);
     this.#processes = new ProcessTable(machine, onEvent);
     this.#namespaces = new Namespaces(machine, onEvent);
     this.#holders = new Holders(machine, clock, () => this.#processes.others(), onEvent);
@@ -55,11 +54,8 @@ export class Sight {
 
   /** `thorough`: nothing that was seen before is relied on. */
   look(thorough: boolean): Seen {
-    if (thorough) this.#startAnew();
-    if (this.#namesChanged) {
-      this.#namesChanged = false;
-      this.#named = this.#machine.namedNetns();
-    }
+    if (thorough) this.#namespaces.spoil();
+    this.#named = this.#names.all(thorough);
     let view = this.#view(thorough);
     if (thorough && this.#findHidden()) view = this.#view(false);
     // A process may have become QEMU since it was looked at, or while its descriptors were; who holds a tap may have handed it on, and
@@ -77,29 +73,17 @@ export class Sight {
         const others = taps.filter(({ ours, key }) => !ours && (key === null || !ofVms.has(key)));
         return others.length === 0 ? [] : [{ holder, taps: others }];
       }),
-      unfinished: this.#processes.isUnfinished,
+      unfinished: this.#processes.isUnfinished || this.#names.isUnfinished,
       problems: [...this.#namespaces.problems(), ...this.#unseen(strange)],
     };
   }
 
   /** Idempotent. */
   close(): void {
-    this.#names?.close();
-    this.#names = null;
+    this.#names.close();
     this.#holders.close();
     this.#processes.close();
     this.#namespaces.close();
-  }
-
-  #startAnew(): void {
-    this.#namespaces.spoil();
-    this.#namesChanged = true;
-    // A folder of names that was not there before is watched from now on.
-    this.#names?.close();
-    this.#names = this.#machine.watchNamedNetns(() => {
-      this.#namesChanged = true;
-      this.#onEvent();
-    });
   }
 
   #view(thorough: boolean): View {

@@ -6,8 +6,8 @@ import type { CommandLine } from './argv/command-line.ts';
 import type { VmFacts } from './facts.ts';
 import { libvirtFacts } from './libvirt/status-file.ts';
 import type { Closable, Machine, NamedNetns, NetnsOrigin } from './machine.ts';
+import { FolderWatch } from '../host/folder-watch.ts';
 import { PatientFiles } from './patient-files.ts';
-import { FolderWatch } from './folder-watch.ts';
 import * as proc from './proc.ts';
 import { askVm } from './qmp/ask.ts';
 import { QmpError } from './qmp/client.ts';
@@ -84,8 +84,8 @@ function namedNetns(): NamedNetns[] {
     namesIn(folder).flatMap((name) => {
       const path = join(folder, name);
       try {
-        const status = statSync(path);
-        return status.dev === dev ? [{ path, inode: status.ino }] : [];
+        const { ino: inode, dev: ofFile } = statSync(path);
+        return [{ path, inode, mounted: ofFile === dev }];
       } catch {
         return [];
       }

@@ -1,8 +1,15 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { HostVm } from '../discovery/directory.ts';
+import type { Kernel } from '../host/kernel.ts';
+
 /*
  * How long a link that somebody else made was up without our programs, as far as this agent can tell: from when it first knew
  * of the link being up, which is when the kernel told that something changed or the pass that saw it, to when the programs were
  * read back. What was before the agent started is not known to it. The guard is closed all that time where the name of the link
  * matches a pattern, so what is measured is how long the guard was all there was; without a pattern it is how long the VM was open.
+ *
+ * Of a network namespace that was not watched nobody tells. What is found there is taken to have been open since the first process
+ * started that holds a tap there. It may have been less; who held it before, and handed it on, is not known.
  */
 
 interface Measured {
@@ -13,11 +20,22 @@ interface Measured {
 
 export class Exposure {
   readonly #links = new Map<string, Measured>();
+  readonly #beganNs: bigint;
   #noticedNs: bigint | null = null;
 
+  /** `beganNs`: what was before is not known. */
+  constructor(beganNs = 0n) {
+    this.#beganNs = beganNs;
+  }
+
   /** The kernel told that links changed. */
-  noticed(nowNs: bigint): void {
-    this.#noticedNs ??= nowNs;
+  noticed(atNs: bigint): void {
+    if (this.#noticedNs === null || atNs < this.#noticedNs) this.#noticedNs = atNs;
+  }
+
+  /** An instant at which something began that this agent was not told of, as far as it counts. */
+  since(atNs: bigint): bigint {
+    return atNs > this.#beganNs ? atNs : this.#beganNs;
   }
 
   /** A pass begins: what it sees first was noticed then. Gives the instant, for `looked`. */
@@ -61,4 +79,27 @@ export class Exposure {
   keepOnly(pins: { has(pins: string): boolean }): void {
     for (const name of this.#links.keys()) if (!pins.has(name)) this.#links.delete(name);
   }
+}
+
+/**
+ * Since when links of a namespace that was just entered may have been open: since somebody holds one there, or it was seen.
+ */
+export function heldSinceNs(
+  site: string | null,
+  vms: readonly HostVm[],
+  exposure: Exposure,
+  seenNs: bigint,
+  {
+    kernel,
+    clock,
+  }: { readonly kernel: Pick<Kernel, 'processAgeMs'>; readonly clock: Pick<Clock, 'monotonicNs'> },
+): bigint {
+  const nowNs = clock.monotonicNs();
+  return vms
+    .flatMap(({ cards }) => cards)
+    .flatMap(({ link, startTicks }) => (link?.netns === site && startTicks !== null ? [startTicks] : []))
+    .map((startTicks) =>
+      exposure.since(nowNs - BigInt(Math.ceil(kernel.processAgeMs(startTicks))) * 1_000_000n),
+    )
+    .reduce((earliest, startNs) => (startNs < earliest ? startNs : earliest), seenNs);
 }

@@ -2,9 +2,11 @@ import type { ActPlace } from '../attachment/act.ts';
 import { crossingsOf, groupByLink, listRecords, policyOf, tunnelOf } from '../attachment/observe.ts';
 import type { DesiredAttachment } from '../attachment/desired.ts';
 import type { ObservedAttachment } from '../attachment/observed.ts';
+import { withoutFormer } from '../attachment/former-filters.ts';
 import type { Plan, PlanContext } from '../attachment/plan.ts';
 import type { RoundPorts, RoundSubject } from '../attachment/rounds.ts';
 import type { Link } from '../host/kernel.ts';
+import { besideOf, PinnedPrograms } from '../wiring/beside.ts';
 import { cidrRange, contains } from '../wiring/address-pool.ts';
 import { cardKeyOf } from '../wiring/card-key.ts';
 import { pinDirOf } from '../wiring/paths.ts';
@@ -25,6 +27,7 @@ export interface ObservedSite {
   readonly recordsFault: RecordState;
   readonly routesByLink: ReadonlyMap<number, readonly string[]>;
   readonly pins: ReadonlySet<string>;
+  readonly programs: PinnedPrograms;
 }
 
 /** By that name at that number there was another, or it was renamed since the directory looked: the next pass will know. */
@@ -60,12 +63,14 @@ export class FoundLinks implements RoundSubject<ObservedSite> {
   observeHost(): ObservedSite {
     const { kernel, records, paths } = this.#ports;
     const { records: found, error } = listRecords(records);
+    const pins = new Set(kernel.listPins(paths.bpffs));
     return {
       links: new Map(kernel.links().map((link) => [link.ifindex, link])),
       records: error === null ? found : null,
       recordsFault: error === null ? { state: 'absent' } : { state: 'unreadable', error },
       routesByLink: groupByLink(kernel.managedRoutes()),
-      pins: new Set(kernel.listPins(paths.bpffs)),
+      pins,
+      programs: new PinnedPrograms(kernel, paths, pins),
     };
   }
 
@@ -86,6 +91,7 @@ export class FoundLinks implements RoundSubject<ObservedSite> {
       link: link === null ? null : { ...link, owner: { vm: this.#bound.get(pins)?.card?.vmId ?? null } },
       filter,
       fault,
+      beside: besideOf(filter, pins, host.programs),
       currentProgram,
       crossings: pinned
         ? crossingsOf(kernel, pinDir, link !== null && fault === null && currentProgram)
@@ -105,7 +111,10 @@ export class FoundLinks implements RoundSubject<ObservedSite> {
   plan(pins: string, desired: DesiredAttachment, observed: ObservedAttachment, context: PlanContext): Plan {
     const { card = null, link = null } = this.#bound.get(pins) ?? {};
     const changed = observed.link !== null && observed.link.name !== link?.name && !isInForce(observed);
-    return planFound({ desired: changed ? CHANGED : desired, card }, observed, context);
+    return withoutFormer(
+      planFound({ desired: changed ? CHANGED : desired, card }, observed, context),
+      observed,
+    );
   }
 
   place(pins: string, { tap }: ObservedAttachment): ActPlace {

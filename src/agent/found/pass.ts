@@ -3,7 +3,7 @@ import { policyOf } from '../attachment/observe.ts';
 import { runRounds } from '../attachment/rounds.ts';
 import type { AttachmentResult, RoundMemory, RoundPorts } from '../attachment/rounds.ts';
 import type { HostVm } from '../discovery/directory.ts';
-import { unlessBusy } from '../host/lock.ts';
+import { notIfBusy } from '../host/lock.ts';
 import type { Wanted } from '../source/wanted.ts';
 import { cardKeyOf, isCardKey } from '../wiring/card-key.ts';
 import type { FoundCard } from '../wiring/card-key.ts';
@@ -87,7 +87,7 @@ export function isInForceFor({ kernel, paths }: RoundPorts): BindingInput['isInF
 
 /**
  * Removes the records of cards that nothing names, that are not here, and by whose policy nothing passes any more: their
- * addresses may go to others from then on. Throws VmnError.
+ * addresses may go to others from then on. False: somebody holds the state lock, and there is more to be done. Throws VmnError.
  */
 export async function forgetCards(
   wanted: Wanted,
@@ -95,24 +95,26 @@ export async function forgetCards(
   results: readonly AttachmentResult[],
   records: ReadonlyMap<string, RecordState>,
   ports: RoundPorts,
-): Promise<void> {
-  if (!wanted.complete) return;
+): Promise<boolean> {
+  if (!wanted.complete) return true;
   const kept = new Set(wanted.cards.map(cardKeyOf));
   for (const { reported, cards } of vms)
     for (const { mac } of cards) kept.add(cardKeyOf({ vmId: reported.id, mac }));
   for (const { observed, found } of results) {
     // What is in force could not be read: it may be any.
-    if (found !== undefined && observed === null) return;
+    if (found !== undefined && observed === null) return true;
     for (const card of [found?.card, found?.inForceFor]) if (card != null) kept.add(cardKeyOf(card));
   }
   for (const [key, state] of records) {
     if (!isCardKey(key) || kept.has(key) || state.state !== 'ok') continue;
-    const remove = (): void => {
+    const remove = (): true => {
       ports.withStateLock(() => ports.records.remove(key));
       ports.onChange('remove-record', key, state.record.vm);
+      return true;
     };
-    await ports.whenStateLockIsFree(remove).catch(unlessBusy);
+    if (!(await ports.whenStateLockIsFree(remove).catch(notIfBusy))) return false;
   }
+  return true;
 }
 
 function recordsOf({ records }: RoundPorts): AttachmentRecord[] {

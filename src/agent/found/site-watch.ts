@@ -6,22 +6,31 @@ import type { Site, Sites } from '../host/site.ts';
 export interface OpenSites {
   /** By id. */
   readonly open: ReadonlyMap<string, Site>;
+  /** Of them, those that were entered for this pass: nobody told of what happened there until now. */
+  readonly entered: ReadonlySet<string>;
+  /** No VM is there any more: for this pass only, to leave nothing behind. By id. */
+  readonly left: ReadonlyMap<string, Site>;
   /** Why those of the others cannot be entered, with what to do, by id. */
   readonly closed: ReadonlyMap<string, string>;
 }
 
 /** Who gives a pass its sites. */
 export interface SiteKeeper {
-  /** Enters where VMs are, and lets go of what no VM is in any more. */
+  /** Enters where VMs are. */
   of(vms: readonly HostVm[]): OpenSites;
+  /** The pass is over: lets go of where no VM is in any more. */
+  letGo(): void;
 }
 
 /** Where nothing is known of namespaces: cards there cannot be filtered. */
 export const NO_SITES: SiteKeeper = {
   of: (vms) => ({
     open: new Map(),
+    entered: new Set(),
+    left: new Map(),
     closed: new Map([...placesOf(vms).keys()].map((id) => [id, `network namespace ${id} is not entered`])),
   }),
+  letGo: () => undefined,
 };
 
 /** Keeps sites open while VMs are in them, and tells when something changes there. */
@@ -29,6 +38,8 @@ export class WatchedSites implements SiteKeeper {
   readonly #sites: Sites;
   readonly #onChange: () => void;
   readonly #watched = new Set<Site>();
+  /** As of the last pass, by id. */
+  #open: ReadonlyMap<string, Site> = new Map();
   #problems: readonly string[] = [];
 
   constructor(sites: Sites, onChange: () => void) {
@@ -49,11 +60,17 @@ export class WatchedSites implements SiteKeeper {
       if (open.has(id)) closed.delete(id);
     }
     this.#problems = [...closed.values()].sort();
-    this.#sites.keep(new Set(open.keys()));
-    for (const site of this.#watched)
-      if (site.id === null || open.get(site.id) !== site) this.#watched.delete(site);
+    const left = new Map([...this.#open].filter(([id]) => !open.has(id)));
+    const entered = new Set([...open.keys()].filter((id) => !this.#open.has(id)));
+    this.#open = open;
     for (const site of open.values()) this.#watch(site);
-    return { open, closed };
+    return { open, entered, left, closed };
+  }
+
+  letGo(): void {
+    this.#sites.keep(new Set(this.#open.keys()));
+    for (const site of this.#watched)
+      if (site.id === null || this.#open.get(site.id) !== site) this.#watched.delete(site);
   }
 
   /** Where VMs are that cannot be closed by us, as of the last pass; each a sentence. */
@@ -69,6 +86,7 @@ export class WatchedSites implements SiteKeeper {
   /** Idempotent. */
   close(): void {
     this.#watched.clear();
+    this.#open = new Map();
     this.#sites.close();
   }
 

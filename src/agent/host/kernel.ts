@@ -69,8 +69,11 @@ export interface Kernel {
   isReplacing(pinDir: string): boolean;
   /** Names of the folders under the bpffs root. */
   listPins(root: string): string[];
-  /** Refuses while a filter is attached. Succeeds when there is nothing. */
-  removePins(pinDir: string): void;
+  /**
+   * Refuses while a filter is attached, unless `attachedToo`: then it is detached, wherever that can be reached. Succeeds when there is
+   * nothing.
+   */
+  removePins(pinDir: string, options?: { attachedToo?: boolean }): void;
   /**
    * Gives the pins of a filter that is attached elsewhere by now another name, which no attachment has; it goes on there. They are
    * listed by that name from then on.
@@ -100,6 +103,8 @@ export interface Kernel {
 
   /** Start time of a process in clock ticks since boot, or null when there is none. */
   processStart(pid: number): string | null;
+  /** How long ago a process with this start time was started, ms. */
+  processAgeMs(startTicks: string): number;
   /** Processes of this network namespace that hold the tap open. Not to be asked often: it reads all of /proc. */
   tapHolders(tap: string): TapHolder[];
 }

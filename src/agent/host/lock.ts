@@ -110,9 +110,10 @@ export class LockBusy extends Error {
   override readonly name = 'LockBusy';
 }
 
-/** Of what a later pass will do as well; throws everything else on. */
-export function unlessBusy(error: unknown): void {
-  if (!(error instanceof LockBusy)) throw error;
+/** Of what a later pass will do as well: it is not done. Throws everything else on. */
+export function notIfBusy(error: unknown): false {
+  if (error instanceof LockBusy) return false;
+  throw error;
 }
 
 /** Somebody who makes a tap is done by then as a rule; longer would make old what a pass was told at its begin. */

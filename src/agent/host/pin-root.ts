@@ -60,7 +60,7 @@ export class PinRoot {
       tunnel: (pinDir) => kernel.tunnel(this.#at(pinDir)),
       counters: (pinDir) => kernel.counters(this.#at(pinDir)),
       isReplacing: (pinDir) => kernel.isReplacing(this.#at(pinDir)),
-      removePins: (pinDir) => kernel.removePins(this.#at(pinDir)),
+      removePins: (pinDir, options) => kernel.removePins(this.#at(pinDir), options),
       setPinsAside: (pinDir) => kernel.setPinsAside(this.#at(pinDir)),
       removeSharedPins: (root) => {
         if (this.#away() !== null || (contentOf(root) ?? []).length === 0) return;

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { endianness } from 'node:os';
+import { endianness, uptime } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
 import { VmnError } from '../../lib/errors.ts';
@@ -16,6 +16,8 @@ import { tunnelSigns } from './tunnel-signs.ts';
 
 /** Shows the namespace of the calling thread. */
 const FIB = '/proc/thread-self/net/fib_trie';
+/** USER_HZ, which is 100 wherever Node runs. */
+const TICK_MS = 10;
 const SETTINGS_ROOT = '/proc/sys';
 /** Of a container: /proc/sys/net of its host, which it may write to, as its own /proc/sys is read-only. Shows the caller's namespace. */
 const NET_SETTINGS = process.env['VMNET_PROC_SYS_NET'] || join(SETTINGS_ROOT, 'net');
@@ -50,7 +52,7 @@ export function systemKernel(): Kernel {
     counters: (pinDir) => engine.counters(pinDir),
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),
-    removePins: (pinDir) => engine.removePins(pinDir),
+    removePins: (pinDir, options) => engine.removePins(pinDir, options),
     setPinsAside: (pinDir) => engine.setPinsAside(pinDir),
     removeSharedPins: (root) => void engine.removeRootIfEmpty(root),
 
@@ -69,6 +71,7 @@ export function systemKernel(): Kernel {
     readSetting,
     writeSetting,
     processStart,
+    processAgeMs: (startTicks) => Math.max(0, uptime() * 1000 - Number(startTicks) * TICK_MS),
     tapHolders: (name) => findTapHolders(name, processStart),
   };
 }

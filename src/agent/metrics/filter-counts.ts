@@ -71,9 +71,9 @@ export class FilterCounts {
   watched(kernel: Kernel): Kernel {
     return {
       ...kernel,
-      removePins: (pinDir) => {
+      removePins: (pinDir, options) => {
         const last = this.#read(pinDir);
-        kernel.removePins(pinDir);
+        kernel.removePins(pinDir, options);
         const filter = basename(pinDir);
         if (last !== null) this.#sums.seen(filter, last);
         this.#sums.left(filter);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, statSync, watch } from 'node:fs';
-import type { FSWatcher } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem } from '../../api/manifest.ts';
 import { ERRORS, isExhaustion, remedyOfExhaustion } from '../../lib/errors.ts';
 import { errnoOf } from '../host/errno.ts';
+import { FolderWatch } from '../host/folder-watch.ts';
 import { readManifestFile } from './manifest-file.ts';
 import { combineManifests, illegibleFolder, illegibleManifest, judgeManifest } from './manifest-set.ts';
 import type { ManifestFile, ManifestSet } from './manifest-set.ts';
@@ -12,12 +12,12 @@ import type { ManifestFile, ManifestSet } from './manifest-set.ts';
 /*
  * Theory of operation
  *
- * The folder is the truth and is read as a whole. inotify (fs.watch) only says "look again", after a short pause in
- * which an editor finishes its writing; because a watch can be lost (folder renamed away and made anew, unmounted,
- * missing at the start), a slow timer looks as well. A look costs one readdir and one lstat a file; a file is read and
- * parsed again only when its identity, size or times moved, or when it was last read within a clock tick of a change
- * (the next change might bear the same times). Whatever cannot be read is a Problem and gives no intent. But where it is this
- * process that has no descriptor or no memory left, nothing is known against what was read before: it holds until there is one.
+ * The folder is the truth and is read as a whole. inotify (FolderWatch) only says "look again", after a short pause in
+ * which an editor finishes its writing; because not everything is told (another file system is mounted there, a file is written by
+ * another name of it), a slow timer looks as well, and a faster one while inotify, descriptors or memory have run out. A look costs one readdir and one lstat
+ * a file; a file is read and parsed again only when its identity, size or times moved, or when it was last read within a clock tick
+ * of a change (the next change might bear the same times). Whatever cannot be read is a Problem and gives no intent. But where it is
+ * this process that has no descriptor or no memory left, nothing is known against what was read before: it holds until there is one.
  */
 
 export interface ManifestFolderOptions {
@@ -27,7 +27,7 @@ export interface ManifestFolderOptions {
   /** Quiet time after a notification before the folder is read, ms. */
   readonly debounceMs?: number;
   /** Interval of the look that does not depend on notifications, ms. */
-  readonly rescanMs?: number;
+  readonly rescanMs: number;
 }
 
 interface CachedFile {
@@ -37,11 +37,16 @@ interface CachedFile {
   readonly signature: string;
   /** Read so soon after its last change that another change might bear the same times. */
   readonly racy: boolean;
+  /** This process lacked what it takes to read it. */
+  readonly scarce: boolean;
   readonly manifest: ManifestFile;
 }
 
 const DEFAULT_DEBOUNCE_MS = 50;
-const DEFAULT_RESCAN_MS = 5000;
+/** Of a folder that always changes: it is read all the same, so often, ms. */
+const LONGEST_DEBOUNCE_MS = 1000;
+/** Interval of the look while nothing tells of changes, or that what was lacking is there again, ms. */
+const UNTOLD_MS = 5000;
 /** Coarser than the clock that stamps files on any kernel we run on. */
 const RACY_MS = 100;
 
@@ -55,23 +60,24 @@ export class ManifestFolder {
   /** What was read when the folder could last be listed. */
   #listed: ManifestSet | null = null;
   #signature = '';
-  #watcher: FSWatcher | null = null;
-  /** Device and inode of the watched folder: a watch follows the inode, not the name. */
-  #watched = '';
+  #watch: FolderWatch | null = null;
   #debounce: NodeJS.Timeout | null = null;
+  /** Until when a look may be put off. */
+  #debounceEndMs = 0;
   #rescan: NodeJS.Timeout | null = null;
 
   constructor(options: ManifestFolderOptions) {
     this.#dir = options.dir;
     this.#onChange = options.onChange;
     this.#debounceMs = options.debounceMs ?? DEFAULT_DEBOUNCE_MS;
-    this.#rescanMs = options.rescanMs ?? DEFAULT_RESCAN_MS;
+    this.#rescanMs = options.rescanMs;
   }
 
   /** Reads once and watches from then on. Never throws: a missing folder is a problem in `current()`. */
   start(): void {
+    // Watch first, then read: a change in between is seen twice rather than never.
+    this.#watch = new FolderWatch(this.#dir, () => this.#lookSoon());
     this.#look();
-    this.#rescan = setInterval(() => this.#look(), this.#rescanMs);
   }
 
   /** What the folder said at the last look. */
@@ -81,40 +87,51 @@ export class ManifestFolder {
 
   close(): void {
     if (this.#debounce !== null) clearTimeout(this.#debounce);
-    if (this.#rescan !== null) clearInterval(this.#rescan);
+    if (this.#rescan !== null) clearTimeout(this.#rescan);
     this.#debounce = null;
     this.#rescan = null;
-    this.#unwatch();
+    this.#watch?.close();
+    this.#watch = null;
   }
 
   #look(): void {
-    // Watch first, then read: a change in between is seen twice rather than never.
-    this.#watch();
-    const { set, signature } = this.#read();
+    this.#watch?.renew();
+    const { set, signature, scarce } = this.#read();
+    this.#lookLater(scarce);
     if (signature === this.#signature) return;
     this.#signature = signature;
     this.#current = set;
     this.#onChange();
   }
 
-  #read(): { set: ManifestSet; signature: string } {
+  #lookLater(scarce: boolean): void {
+    if (this.#watch === null) return;
+    if (this.#rescan !== null) clearTimeout(this.#rescan);
+    const isTold = this.#watch.isWatching && !scarce;
+    const delayMs = isTold ? this.#rescanMs : Math.min(this.#rescanMs, UNTOLD_MS);
+    this.#rescan = setTimeout(() => this.#look(), delayMs);
+  }
+
+  /** `scarce`: something could not be read for want of descriptors or memory. */
+  #read(): { set: ManifestSet; signature: string; scarce: boolean } {
     let names: string[];
     try {
       names = readdirSync(this.#dir).filter(isManifestName).sort();
     } catch (cause) {
-      const before = isExhaustion(cause) ? this.#listed : null;
+      const scarce = isExhaustion(cause);
+      const before = scarce ? this.#listed : null;
       const problem = folderProblem(this.#dir, cause, before !== null);
       const set =
         before === null
           ? illegibleFolder(problem)
           : { ...before, problems: [...before.problems, problem], complete: false };
-      return { set, signature: `illegible ${problem.message}` };
+      return { set, signature: `illegible ${problem.message}`, scarce };
     }
     const present = new Set(names);
     for (const name of this.#cache.keys()) if (!present.has(name)) this.#cache.delete(name);
     const files = names.flatMap((name) => this.#file(name) ?? []);
     this.#listed = combineManifests(files.map(({ manifest }) => manifest));
-    return { set: this.#listed, signature: signatureOf(files) };
+    return { set: this.#listed, signature: signatureOf(files), scarce: files.some((file) => file.scarce) };
   }
 
   #file(name: string): CachedFile | null {
@@ -126,12 +143,13 @@ export class ManifestFolder {
     if (before?.stat === found.stat && !before.racy) return before;
 
     const { text, problem, scarce = false } = readManifestFile(path, name);
-    if (scarce && before?.stat === found.stat) return before;
+    if (scarce && before?.stat === found.stat) return { ...before, scarce };
     const cached: CachedFile = {
       stat: found.stat,
       signature: createHash('sha256')
         .update(text ?? JSON.stringify(problem))
         .digest('hex'),
+      scarce,
       racy: scarce || Date.now() - found.changedMs < RACY_MS,
       manifest:
         problem === undefined
@@ -142,34 +160,15 @@ export class ManifestFolder {
     return cached;
   }
 
-  #watch(): void {
-    const identity = folderIdentity(this.#dir);
-    if (identity !== null && identity === this.#watched) return;
-    this.#unwatch();
-    if (identity === null) return;
-    try {
-      this.#watcher = watch(this.#dir, { persistent: true }, () => this.#lookSoon());
-      this.#watcher.on('error', () => this.#unwatch());
-      this.#watched = identity;
-    } catch {
-      // Out of inotify watches, or gone again: the timer goes on looking.
-      this.#unwatch();
-    }
-  }
-
-  #unwatch(): void {
-    this.#watcher?.close();
-    this.#watcher = null;
-    this.#watched = '';
-  }
-
   #lookSoon(): void {
-    if (this.#rescan === null) return;
-    if (this.#debounce !== null) clearTimeout(this.#debounce);
+    const nowMs = performance.now();
+    if (this.#debounce === null) this.#debounceEndMs = nowMs + LONGEST_DEBOUNCE_MS;
+    else clearTimeout(this.#debounce);
+    const delayMs = Math.min(this.#debounceMs, Math.max(0, this.#debounceEndMs - nowMs));
     this.#debounce = setTimeout(() => {
       this.#debounce = null;
       this.#look();
-    }, this.#debounceMs);
+    }, delayMs);
   }
 }
 
@@ -191,15 +190,6 @@ function fileStat(path: string): { stat: string; changedMs: number } | null {
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return null;
     return { stat: String(cause), changedMs: 0 };
-  }
-}
-
-function folderIdentity(dir: string): string | null {
-  try {
-    const { dev, ino } = statSync(dir, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return null;
   }
 }
 

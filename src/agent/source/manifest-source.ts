@@ -3,6 +3,7 @@ import type { FoundIntent, FoundVm } from '../../controller/vmnetwork/plan.ts';
 import type { HostVm, VmDirectory } from '../discovery/directory.ts';
 import { cardKeyOf } from '../wiring/card-key.ts';
 import { identityOf } from '../wiring/identity.ts';
+import { manifestGuests } from './manifest-guests.ts';
 import { ManifestFolder } from './manifest-folder.ts';
 import type { ManifestSet } from './manifest-set.ts';
 import type { IntentSource, SourcePorts } from './source.ts';
@@ -13,9 +14,9 @@ export class ManifestSource implements IntentSource {
   readonly #folder: ManifestFolder;
   readonly #vms: Pick<VmDirectory, 'list'>;
 
-  constructor(dir: string, { onChange, vms }: Pick<SourcePorts, 'onChange' | 'vms'>) {
+  constructor(dir: string, { onChange, vms }: Pick<SourcePorts, 'onChange' | 'vms'>, rescanMs: number) {
     this.#vms = vms;
-    this.#folder = new ManifestFolder({ dir, onChange });
+    this.#folder = new ManifestFolder({ dir, onChange, rescanMs });
   }
 
   start(): void {
@@ -60,9 +61,11 @@ export function wantedOf(
     found: foundVms(vms, cards, heldTaps),
   });
   const sources = new Map(networks.map((source) => [keyOf(source.network), source]));
+  const named = cardIntents(plan, vms, cards);
   return {
     attachments: plan.attachments,
-    cards: cardIntents(plan, vms, cards),
+    cards: named,
+    guests: manifestGuests(named, cards, new Map(networks.map(({ network }) => [keyOf(network), network]))),
     networks: plan.networks.flatMap((planned) => {
       const source = sources.get(planned.key);
       if (source === undefined) return [];

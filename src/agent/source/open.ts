@@ -29,7 +29,7 @@ export async function sourceOf(options: AgentOptions, means: SourceMeans): Promi
   if (source.kind === 'manifests') {
     // What a cluster once said must not come back when its server is away: something else is enforced from now on.
     checkpoint.discard();
-    return (ports) => new ManifestSource(source.dir, ports);
+    return (ports) => new ManifestSource(source.dir, ports, options.resyncSeconds * 1000);
   }
   // What it takes to speak to an API server stays out of the memory of a host without one.
   const { clusterSource } = await import('./open-cluster.ts');

@@ -1,6 +1,7 @@
 import type { Problem } from '../../api/manifest.ts';
 import type { VmNetworkSpec } from '../../api/v1alpha1/vm-network-spec.ts';
 import type { AttachmentIntent, NetworkPlan, PolicyIntent } from '../../controller/vmnetwork/plan.ts';
+import type { GuestOrder } from '../guest/guest-order.ts';
 import type { FoundCard } from '../wiring/card-key.ts';
 
 /** What is wanted on this host at one moment. What is not named here is wanted by nobody. */
@@ -11,6 +12,8 @@ export interface Wanted {
    * One for each network card that something names and that is not on a tap of ours, wherever it is; two for one card deny it.
    */
   readonly cards: readonly CardIntent[];
+  /** What guests are to be told at their boot, by what the record of their card goes by. */
+  readonly guests: ReadonlyMap<string, GuestOrder>;
   /** The networks that are known, refused ones too. */
   readonly networks: readonly DeclaredNetwork[];
   /** Everything could be read. While false, nothing is torn down: what seems to be gone may only be illegible. */
@@ -61,6 +64,8 @@ export interface HostView {
 
 export interface RecordedCard extends FoundCard {
   readonly guestAddress: string;
+  /** Its guest was given a key. Absent: it was not. */
+  readonly hasKey?: boolean;
   /** That the policy came from last. */
   readonly network: string | null;
 }

@@ -43,6 +43,7 @@ export function attachmentStatus(
     },
     tunnel: tunnelStatus(policyReadBack(result), observed?.tunnel ?? null, verifiedAt),
     ...(record?.guest === undefined ? {} : { guest: record.guest }),
+    ...(result.guest === undefined ? {} : { provisioning: result.guest }),
     message: messageOf(result, unreachable),
   };
 }
@@ -93,10 +94,10 @@ function now(result: AttachmentResult, unreachable: ReadonlySet<string>): string
   const { desired, policy, verified, inUse, observed } = result;
   if (desired.want === 'program' && policy !== null) {
     if (policy.flags.quarantined) return `${quarantine(result)}: nothing passes${cableOf(result)}`;
-    if (policy.endpoint === null) return `${DIRECT}${cableOf(result)}`;
+    if (policy.endpoint === null) return `${DIRECT}${noteOf(result)}`;
     const { address, port } = policy.endpoint;
     const route = unreachable.has(address) ? '; this host has no route to it' : '';
-    const note = `${route}${cableOf(result)}`;
+    const note = `${route}${noteOf(result)}`;
     switch (extentOf(policy)) {
       case 'all':
       case 'direct':
@@ -118,6 +119,14 @@ function isLost(lost: string | null | undefined): lost is string {
 }
 
 const DIRECT = 'mode Direct: the host does not enforce whom it talks to, but for the denied networks';
+
+/** Nothing that runs behind ours lets more through. */
+function noteOf(result: AttachmentResult): string {
+  const foreign = result.observed?.beside.foreign ?? [];
+  const company =
+    foreign.length === 0 ? '' : `; behind the filter runs what may drop it yet: ${foreign.join(', ')}`;
+  return `${company}${cableOf(result)}`;
+}
 
 function cableOf({ cable = null }: AttachmentResult): string {
   return cable === null ? '' : `; ${cable}`;

@@ -1,5 +1,6 @@
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { Problem } from '../../api/manifest.ts';
+import type { GuestState } from '../guest/provisioning.ts';
 import type { RecordedGuest } from '../wiring/record.ts';
 import type { TunnelStatus } from './tunnel.ts';
 import type { Engine } from '../wiring/verify.ts';
@@ -83,6 +84,8 @@ export interface AttachmentStatus {
   readonly tunnel: TunnelStatus;
   /** What the guest was given at the last start of its VM; absent: no tunnel. */
   readonly guest?: RecordedGuest;
+  /** Of one that somebody else started: whether it was given its seed image. Absent: its network does not ask for it. */
+  readonly provisioning?: GuestState;
   readonly message: string;
 }
 

@@ -61,7 +61,12 @@ export const CONDITION_REASONS = {
   Quarantined: 'the kill switch is set, by the spec or for violations: nothing passes',
   Denied: 'nothing passes: there is no policy in force',
   // GuestProvisioned, TunnelEstablished
-  Provisioned: 'the guest was given its configuration',
+  Provisioned: "the guest was given its configuration, and the consumer's endpoint has answered it since",
+  Delivered: 'the guest was given its configuration, and has given no sign yet',
+  NoDrive: 'the VM has no empty CD-ROM drive, and takes no disk while it runs',
+  NotDelivered: 'the seed image could not be given to the VM; see the message',
+  Outdated: 'the VM has the seed image of before; it takes up the new one when it is started anew',
+  AddressesTaken: 'another VM of the network has the addresses inside the tunnel',
   NotRequested: 'the spec does not ask for it',
   HandshakeSeen: 'a handshake was answered lately',
   NoHandshake: 'no handshake was seen',

@@ -118,6 +118,17 @@ export const vmNetworkSpecSchema = withRules(fields, [
     message: 'has no meaning with mode Direct, where nothing follows a violation but the drop',
     remedy: 'Remove violation.action, or choose another mode.',
   },
+  {
+    path: ['wireGuard', 'addresses'],
+    holds: ({ wireGuard }) =>
+      !isMapping(wireGuard) ||
+      wireGuard['peerPublicKey'] === undefined ||
+      !Array.isArray(wireGuard['addresses']) ||
+      wireGuard['addresses'].length > 0,
+    cel: '!has(self.wireGuard.peerPublicKey) || size(self.wireGuard.addresses) > 0',
+    message: 'must not be empty with wireGuard.peerPublicKey: a tunnel without an address carries nothing',
+    remedy: "Add the VM's address inside the tunnel, for example addresses: [10.99.0.2/32].",
+  },
 ]);
 
 /** As read, with defaults applied. */

@@ -1,13 +1,11 @@
 import { resolve } from 'node:path';
 import { loadGuestKey } from '../../agent/guest/key-file.ts';
+import { guestOf, notePublicKey } from '../../agent/guest/guest-seed.ts';
 import { removeLeftSeeds } from '../../agent/guest/left-seeds.ts';
 import type { ClosedTapPorts } from '../../agent/wiring/closed-tap.ts';
-import { GATEWAY_ADDRESS, TAP_MTU } from '../../agent/wiring/identity.ts';
 import { type AttachmentPaths, guestKeyOf, seedOf, seedsDirOf } from '../../agent/wiring/paths.ts';
 import type { AttachmentRecord } from '../../agent/wiring/record.ts';
-import { type Guest, parseGuest } from '../../cloudinit/documents/guest.ts';
 import { seedDocuments } from '../../cloudinit/documents/seed-documents.ts';
-import { type GuestKeys, guestInput } from '../../cloudinit/mapping/guest-input.ts';
 import { removeUnfinishedSeeds, writeSeedImage } from '../../cloudinit/seed-image/image-file.ts';
 import { noCloudFiles } from '../../cloudinit/seed-image/no-cloud.ts';
 import { isVmnError, type VmnError } from '../../lib/errors.ts';
@@ -36,8 +34,17 @@ export async function provision(
   const guest = ports.withStateLock(() => {
     removeLeftSeeds(paths, ports, process.pid);
     const key = wish?.hasTunnel === true ? loadGuestKey(guestKeyOf(paths, tap)) : null;
-    const record = notePublicKey(tap, key?.publicKey ?? null, ports);
-    return wish === null ? null : guestOf(wish, record, key?.privateKey ?? null);
+    const record = notePublicKey(tap, key?.publicKey ?? null, ports.records);
+    // Our claim is in it, and nobody removes a record that is claimed.
+    if (record === null) throw new TypeError('the record of a tap that was just made is not there');
+    if (wish === null) return null;
+    const { network, presharedKey } = wish;
+    const keys =
+      key === null
+        ? null
+        : { privateKey: key.privateKey, ...(presharedKey === null ? {} : { presharedKey }) };
+    // A VM is known as long as its record is; one of the same name that comes later has another.
+    return guestOf(network, record, { vmName: record.vm, instance: record.createdAt }, keys);
   });
   await removeUnfinishedSeeds(seedsDirOf(paths));
   if (wish === null || guest === null) return null;
@@ -60,33 +67,4 @@ export function unprovision(paths: AttachmentPaths, ports: ClosedTapPorts): VmnE
     if (isVmnError(error)) return error;
     throw error;
   }
-}
-
-/** Read again under the lock: the agent notes things there, too. */
-function notePublicKey(
-  tap: string,
-  publicKey: NonNullable<AttachmentRecord['guest']>['publicKey'] | null,
-  { records }: ClosedTapPorts,
-): AttachmentRecord {
-  const found = records.read(tap);
-  if (found.state === 'unreadable') throw found.error;
-  // Our claim is in it, and nobody removes a record that is claimed.
-  if (found.state === 'absent') throw new TypeError('the record of a tap that was just made is not there');
-  const { guest, ...others } = found.record;
-  if ((guest?.publicKey ?? null) === publicKey) return found.record;
-  const record = publicKey === null ? others : { ...others, guest: { publicKey } };
-  records.write(record);
-  return record;
-}
-
-function guestOf(
-  { network, presharedKey }: SeedWish,
-  { vm, createdAt, guestMac, guestAddress }: AttachmentRecord,
-  privateKey: string | null,
-): Guest {
-  const keys: GuestKeys | null =
-    privateKey === null ? null : { privateKey, ...(presharedKey === null ? {} : { presharedKey }) };
-  const card = { mac: guestMac, address: guestAddress, gateway: GATEWAY_ADDRESS, mtu: TAP_MTU };
-  // A VM is known as long as its record is; one of the same name that comes later has another.
-  return parseGuest(guestInput(network, { vmName: vm, instance: createdAt, card }, keys));
 }

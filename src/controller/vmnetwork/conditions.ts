@@ -113,7 +113,18 @@ function provisionedCondition(input: ConditionsInput): PlannedCondition {
     const message = 'no wireGuard.peerPublicKey, or cloudInit.delivery is None';
     return { type, status: 'False', reason: 'NotRequested', message };
   }
-  return gathered(type, input, ({ provisioned }) => provisioned, 'Provisioned');
+  const said = gathered(type, input, ({ provisioned }) => provisioned, 'Provisioned');
+  const isWorse = said.status === 'False' || said.reason === 'AgentStale';
+  const shared = spec === null || isWorse ? null : sharedAddresses(input.cards, spec.wireGuard.addresses);
+  return shared === null ? said : { type, status: 'False', reason: 'AddressesTaken', message: shared };
+}
+
+/** A tunnel has one end in one guest: a consumer sends what is for an address to one of its peers. Null: there is one. */
+function sharedAddresses(cards: readonly CardReport[], addresses: readonly string[]): string | null {
+  const [first, ...others] = cards.map(({ title }) => title);
+  if (first === undefined || others.length === 0) return null;
+  const more = others.length === 1 ? '' : ` and ${others.length - 1} more`;
+  return `${first} has the addresses inside the tunnel, ${addresses.join(', ')}, and so have ${others[0] ?? ''}${more}: their consumer reaches one of them. Give each VM a VMNetwork of its own`;
 }
 
 function tunnelCondition(input: ConditionsInput): PlannedCondition {
@@ -142,7 +153,7 @@ function readyCondition(input: ConditionsInput, conditions: readonly PlannedCond
   const missing = conditions.filter(({ type: of, status, reason }) => {
     if (of === 'TunnelEstablished') return false;
     if (of === 'GuestProvisioned') {
-      return reason === 'AgentStale' || (status === 'False' && reason !== 'NotRequested');
+      return reason === 'AgentStale' || (status === 'False' && !NOT_WAITED_FOR.has(reason));
     }
     return !isAsAsked({ status, reason }, specOf(input));
   });
@@ -171,6 +182,9 @@ function readyCondition(input: ConditionsInput, conditions: readonly PlannedCond
   // What was asked for is not that the filter judges every frame, and nobody is to think so.
   return { type, status: 'True', reason: inForce.reason, message: `${message}; ${inForce.message}` };
 }
+
+/** Of a guest: nothing is to be done, or it was told what it is to be told, and its consumer has the choice. */
+const NOT_WAITED_FOR: ReadonlySet<string> = new Set<ConditionReason>(['NotRequested', 'AddressesTaken']);
 
 /** What does not get better by itself: somebody has to change something. */
 const NEEDS_SOMEBODY: ReadonlySet<string> = new Set<ConditionReason>([

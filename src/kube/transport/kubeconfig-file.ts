@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, resolve } from 'node:path';
 // This part of the library alone: the whole takes more memory than the rest of an agent (see the README).
 import { newClusters, newContexts, newUsers } from '@kubernetes/client-node/dist/config_types.js';
@@ -18,12 +18,11 @@ export interface Kubeconfig {
 /** The library does not know the field `tokenFile`. */
 export type KubeconfigUser = User & { readonly tokenFile?: string | undefined };
 
-/** @param paths one, or several as in KUBECONFIG: of what several define, the first holds, as with kubectl */
+/** @param paths one, or several as in KUBECONFIG: of what several define the first holds, and one that is not there is passed over, as with kubectl */
 export function readKubeconfigs(paths: string): Kubeconfig {
-  const read = paths
-    .split(delimiter)
-    .filter((path) => path !== '')
-    .map(readKubeconfig);
+  const files = paths.split(delimiter).filter((path) => path !== '');
+  const there = files.filter((file) => existsSync(file));
+  const read = (there.length > 0 ? there : files).map(readKubeconfig);
   return {
     clusters: firstOfEachName(read.flatMap(({ clusters }) => clusters)),
     contexts: firstOfEachName(read.flatMap(({ contexts }) => contexts)),

@@ -196,7 +196,8 @@ describe('what must hold when', () => {
   test('[contract 6] program detached by someone: denied, then restored; all else denied; Enforced=False, metric', async () => {
     await host.rental.host.run(['ip', 'link', 'set', 'lo', 'up']);
     await agent.end('SIGTERM');
-    agent = host.start({}, [], ['--health-address', METRICS]);
+    // No event tells of a link that is detached.
+    agent = host.start({}, [], ['--health-address', METRICS, '--resync-seconds', '1']);
     const [ownBefore, foundBefore] = inKernel(await enforced());
     const from = agent.log.length;
     const before = await detachedByMetrics();

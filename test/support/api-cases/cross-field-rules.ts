@@ -56,6 +56,13 @@ export const CROSS_FIELD_RULES: readonly RulePair[] = [
     says: /spec\.violation\.action: .*no meaning with mode Direct.* Remove violation\.action/,
     accepted: DIRECT,
   },
+  ...[[], undefined].map((addresses): RulePair => ({
+    title: `a tunnel ${addresses === undefined ? 'that names no addresses' : 'with an empty list of addresses'}`,
+    kind: 'VMNetwork',
+    refused: { 'spec.wireGuard.addresses': addresses },
+    says: /spec\.wireGuard\.addresses: .*must not be empty with wireGuard\.peerPublicKey.* Add the VM's address inside the tunnel/,
+    accepted: { 'spec.wireGuard.addresses': addresses, 'spec.wireGuard.peerPublicKey': undefined },
+  })),
   ...['egressBitsPerSecond', 'packetsPerSecond'].map((field): RulePair => ({
     title: `a default of ${field} above the maximum`,
     kind: 'VMNetworkClass',

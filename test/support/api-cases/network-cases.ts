@@ -299,14 +299,14 @@ export const BAD_SPECS: readonly BadSpec[] = [
     'c2hvcnQ=',
   ].map((key) => ({
     title: `peerPublicKey ${key}`,
-    spec: { wireGuard: { peerPublicKey: key } },
+    spec: { wireGuard: { peerPublicKey: key, addresses: ['10.99.0.2/32'] } },
     field: 'spec.wireGuard.peerPublicKey',
     message: /must be a WireGuard key/,
     remedy: /wg pubkey/,
   })),
   {
     title: 'the all-zero key',
-    spec: { wireGuard: { peerPublicKey: `${'A'.repeat(43)}=` } },
+    spec: { wireGuard: { peerPublicKey: `${'A'.repeat(43)}=`, addresses: ['10.99.0.2/32'] } },
     field: 'spec.wireGuard.peerPublicKey',
     message: /all-zero/,
     remedy: /wg pubkey/,

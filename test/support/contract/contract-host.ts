@@ -109,7 +109,7 @@ export class ContractHost {
     const spawn: Namespace['spawn'] = (argv, options) =>
       host.spawn(['env', cache, ...words, ...wrapper, ...argv], options);
     const started = Object.create(home, { host: { value: { spawn } } }) as AgentHome;
-    return started.start([...ContractHost.patterns, '--resync-seconds', '1', ...more]);
+    return started.start([...ContractHost.patterns, ...more]);
   }
 
   /** Puts the standing guard in place, as a host does when it boots. */

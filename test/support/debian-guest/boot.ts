@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { Guest, type GuestMachine } from '../guest/index.ts';
+import { Guest, type GuestMachine, type GuestResult } from '../guest/index.ts';
 import { qemuWords } from '../guest/machine.ts';
 import { poll } from '../lab/index.ts';
 import type { DebianImage } from './image.ts';
@@ -7,16 +7,16 @@ import type { DebianImage } from './image.ts';
 const MEMORY_MIB = 512;
 /** Half a minute under emulation on an idle machine. */
 const REBOOT_DEADLINE_MS = 240_000;
+/** A minute, likewise. */
+const BOOT_DEADLINE_MS = 280_000;
 
 export interface DebianGuestOptions {
   /** Unique in `scratch`. */
   name: string;
   image: DebianImage;
   scratch: string;
-  /** The seed image, its second drive. */
-  seed: string;
-  tap: string;
-  mac: string;
+  /** QEMU's words for its second drive, the seed image, and for its network card; none where its launcher adds them. */
+  devices: readonly string[];
   /** A program of its disk, without the leading slash, that fails whenever it is called. */
   broken?: string;
   /** Starts QEMU where the tap is. */
@@ -32,16 +32,47 @@ export function bootDebian(options: DebianGuestOptions): Promise<Guest> {
   return Guest.boot({ name, image, scratch, launch: (_, machine) => options.spawn(words(machine, options)) });
 }
 
-function words(machine: GuestMachine, { image, seed, tap, mac, broken }: DebianGuestOptions): string[] {
+function words(machine: GuestMachine, { image, devices, broken }: DebianGuestOptions): string[] {
   const more = broken === undefined ? [] : [`vmn.broken=${broken}`];
   const commandLine = [machine.commandLine, ...more].join(' ');
   return [
     ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
     ...['-drive', `file=${image.disk},if=virtio,format=raw,snapshot=on`],
-    ...['-drive', `file=${seed},if=virtio,format=raw,readonly=on`],
-    ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
+    ...devices,
+  ];
+}
+
+/** Its card's other end: a tap that is there already, or a Unix socket where somebody listens for a stream of frames. */
+export interface GuestCard {
+  tap: string | { readonly stream: string };
+  mac: string;
+}
+
+/** The seed image, its second drive, and its card. */
+export function ownDevices(seed: string, card: GuestCard): string[] {
+  return ['-drive', `file=${seed},if=virtio,format=raw,readonly=on`, ...cardDevices(card)];
+}
+
+/** Likewise, of a VM whose launcher knows of no seed. */
+export function cardDevices({ tap, mac }: GuestCard): string[] {
+  return [
+    ...['-netdev', typeof tap === 'string' ? tapWords(tap) : streamWords(tap.stream)],
     ...['-device', `virtio-net-pci,netdev=n0,mac=${mac}`],
   ];
+}
+
+function tapWords(tap: string): string {
+  return `tap,id=n0,ifname=${tap},script=no,downscript=no`;
+}
+
+function streamWords(path: string): string {
+  return `stream,id=n0,server=off,addr.type=unix,addr.path=${path}`;
+}
+
+/** Nothing is left to be started, whatever became of it. */
+export function booted(guest: Guest): Promise<GuestResult> {
+  const wait = 'cloud-init status --wait >/dev/null; systemctl is-system-running --wait';
+  return guest.run(wait, BOOT_DEADLINE_MS);
 }
 
 /** Has it reboot as root does; resolves when its shell answers again. */

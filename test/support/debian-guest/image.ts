@@ -22,19 +22,30 @@ const SUITE = 'bookworm';
 const PACKAGES = [
   ...['systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'cloud-init'],
   ...['wireguard-tools', 'nftables', 'iproute2', 'iputils-ping', 'isc-dhcp-client'],
+  ...['iputils-arping', 'nmap'],
 ];
-/** Of the kernel's package, besides what every guest of the tests has: WireGuard's ciphers, and what depmod reads. */
-const MODULES = ['*/modules.builtin*', '*/modules.order', '*/kernel/crypto/*', '*/kernel/arch/x86/crypto/*'];
-/** ext4 is built in. */
-const BEFORE_ROOT = ['virtio_pci', 'virtio_blk'];
+/** A CD-ROM drive on virtio-scsi. */
+const CD_ROM = ['virtio_scsi', 'sr_mod'];
+/** Of the kernel's package, besides what every guest of the tests has: WireGuard's ciphers, a CD-ROM drive, and what depmod reads. */
+const MODULES = [
+  ...['*/modules.builtin*', '*/modules.order', '*/kernel/crypto/*', '*/kernel/arch/x86/crypto/*'],
+  ...['scsi_common', 'scsi_mod', ...CD_ROM].map((name) => `*/kernel/drivers/scsi/${name}.ko*`),
+];
+/** ext4 is built in. As in Debian's own initramfs the drives are there before systemd asks where a seed may be. */
+const BEFORE_ROOT = ['virtio_pci', 'virtio_blk', ...CD_ROM];
 const DISK = '2G';
+
+/** With what WireGuard needs of it; for the small guest too. */
+export function tunnelKernel(): Promise<GuestKernel> {
+  return ensureKernel(undefined, MODULES);
+}
 
 /**
  * From the cache where it is there; the first call on a machine builds it of Debian's packages, which takes a minute. Another recipe is
  * another image.
  */
 export async function ensureDebianImage(): Promise<DebianImage> {
-  const [kernel, probe] = await Promise.all([ensureKernel(undefined, MODULES), ensureProbe()]);
+  const [kernel, probe] = await Promise.all([tunnelKernel(), ensureProbe()]);
   const init = here('init');
   const finish = here('finish');
   const recipe = [

@@ -1,4 +1,4 @@
-import { closeSync, writeFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { GATEWAY_ADDRESS, GATEWAY_MAC } from '../../../src/agent/wiring/identity.ts';
 import { ensureBpffs } from '../../../src/native/bpffs.ts';
@@ -6,12 +6,11 @@ import { attachFilter, writePolicy } from '../../../src/native/filter-engine.ts'
 import { setLink } from '../../../src/native/rtnetlink.ts';
 import { createTap, persistTap } from '../../../src/native/tap.ts';
 import { policyBytes } from '../frames/policy-bytes.ts';
-import { poll, type Lab, type Namespace } from '../lab/index.ts';
+import type { Lab, Namespace } from '../lab/index.ts';
 import { moveInto } from '../stage/own-namespace.ts';
+import { ConsumerTunnel } from './consumer-tunnel.ts';
 
 export const ENDPOINT = { address: '203.0.113.10', port: 51900 };
-/** The consumer's address in the tunnel. */
-export const CONSUMER_INSIDE = '10.99.0.1';
 export const GATEWAY = GATEWAY_ADDRESS;
 
 /** A VM as its host sees it. */
@@ -21,33 +20,22 @@ export interface Card {
   readonly address: string;
 }
 
-export interface Peer {
-  readonly publicKey: string;
-  /** In the tunnel. */
-  readonly address: string;
-}
-
 /**
  * A host with filtered taps, and next to it the consumer with a real WireGuard. No agent: a filter that was attached before the first
  * frame and the guest's own documents are all there is.
  */
 export class DebianStage {
-  readonly lab: Lab;
   readonly host: Namespace;
   readonly consumer: Namespace;
-  /** Of the consumer's tunnel. */
-  readonly tunnel: string;
-  readonly publicKey: string;
+  readonly tunnel: ConsumerTunnel;
   readonly #bpffs: string;
 
-  private constructor(parts: Pick<DebianStage, 'lab' | 'host' | 'consumer' | 'tunnel' | 'publicKey'>) {
-    this.lab = parts.lab;
-    this.host = parts.host;
-    this.consumer = parts.consumer;
-    this.tunnel = parts.tunnel;
-    this.publicKey = parts.publicKey;
+  private constructor(lab: Lab, host: Namespace, consumer: Namespace, tunnel: ConsumerTunnel) {
+    this.host = host;
+    this.consumer = consumer;
+    this.tunnel = tunnel;
     this.#bpffs = `/sys/fs/bpf/vmnet-t-${process.pid}-debian`;
-    this.lab.undoLater(`rm -rf ${this.#bpffs}`);
+    lab.undoLater(`rm -rf ${this.#bpffs}`);
     ensureBpffs(this.#bpffs);
   }
 
@@ -57,21 +45,7 @@ export class DebianStage {
     await lab.connect(host, consumer, { nameA: 'uplink', nameB: 'eth0', ...ends });
     await host.sysctl('net.ipv4.ip_forward', 1);
     await consumer.run(['ip', 'route', 'add', 'default', 'via', '203.0.113.1']);
-    // wireguard-go keeps its control socket in one folder for all namespaces.
-    const tunnel = `vmd${process.pid}`;
-    lab.undoLater(`rm -f /var/run/wireguard/${tunnel}.sock`);
-    const child = consumer.spawn(['wireguard-go', '-f', tunnel], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const isUp = async (): Promise<boolean> => (await consumer.exec(['wg', 'show', tunnel])).code === 0;
-    await poll(`wireguard-go ${tunnel}`, isUp, { detail: () => said });
-    const { privateKey, publicKey } = await keyPair(host);
-    const key = join(lab.scratch, 'consumer.key');
-    writeFileSync(key, privateKey, { mode: 0o600 });
-    await consumer.run(['wg', 'set', tunnel, 'listen-port', String(ENDPOINT.port), 'private-key', key]);
-    await consumer.run(['ip', 'address', 'add', `${CONSUMER_INSIDE}/24`, 'dev', tunnel]);
-    await consumer.run(['ip', 'link', 'set', tunnel, 'mtu', '1420', 'up']);
-    return new DebianStage({ lab, host, consumer, tunnel, publicKey });
+    return new DebianStage(lab, host, consumer, await ConsumerTunnel.open(lab, consumer, ENDPOINT.port));
   }
 
   /** A tap that is held to the consumer's endpoint from its first frame on. */
@@ -95,11 +69,6 @@ export class DebianStage {
     await this.host.run(['ip', 'neigh', 'add', address, 'lladdr', mac, 'dev', tap]);
   }
 
-  /** From now on the consumer knows this VM. */
-  async admit({ publicKey, address }: Peer): Promise<void> {
-    await this.consumer.run(['wg', 'set', this.tunnel, 'peer', publicKey, 'allowed-ips', `${address}/32`]);
-  }
-
   /** Frames that the guest of a tap ever sent, whatever became of them. */
   async sentBy(tap: string): Promise<number> {
     const [link] = JSON.parse(await this.host.run(['ip', '-j', '-s', 'link', 'show', 'dev', tap])) as {
@@ -107,11 +76,4 @@ export class DebianStage {
     }[];
     return link?.stats64.rx.packets ?? 0;
   }
-}
-
-/** As people make them. */
-export async function keyPair(namespace: Namespace): Promise<{ privateKey: string; publicKey: string }> {
-  const privateKey = (await namespace.run(['wg', 'genkey'])).trim();
-  const publicKey = (await namespace.run(['wg', 'pubkey'], { input: `${privateKey}\n` })).trim();
-  return { privateKey, publicKey };
 }

@@ -49,6 +49,7 @@ export interface ModelProcess {
 export class ModelMachine implements Machine {
   readonly processes = new Map<number, ModelProcess>();
   readonly namespaces = new Map<number, ModelNamespace>();
+  readonly #bareNames = new Map<string, number>();
   readonly #nameWatches = new Set<() => void>();
   /** Descriptors of namespaces that are open, to their inodes. */
   readonly #open = new Map<number, number>();
@@ -80,8 +81,14 @@ export class ModelMachine implements Machine {
   makeNetns(name: string | null): number {
     const inode = this.next();
     this.namespaces.set(inode, { name, links: new Map(), watches: new Set(), descriptors: 0 });
-    if (name !== null) this.#tell(this.#nameWatches);
+    if (name !== null && !this.#bareNames.delete(name)) this.#tell(this.#nameWatches);
     return inode;
+  }
+
+  /** As it is before `makeNetns` mounts a namespace over it, of which nobody is told. */
+  makeName(name: string): void {
+    this.#bareNames.set(name, this.next());
+    this.#tell(this.#nameWatches);
   }
 
   /** Without its name it lives as long as somebody is in it, or has it open. */
@@ -255,9 +262,12 @@ export class ModelMachine implements Machine {
   }
 
   namedNetns(): NamedNetns[] {
-    return [...this.namespaces].flatMap(([inode, { name }]) =>
-      name === null ? [] : [{ path: `/run/netns/${name}`, inode }],
+    const path = (name: string): string => `/run/netns/${name}`;
+    const bare = [...this.#bareNames].map(([name, inode]) => ({ path: path(name), inode, mounted: false }));
+    const named = [...this.namespaces].flatMap(([inode, { name }]) =>
+      name === null ? [] : [{ path: path(name), inode, mounted: true }],
     );
+    return [...bare, ...named];
   }
 
   watchNamedNetns(onChange: () => void): Closable {

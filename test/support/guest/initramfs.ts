@@ -14,11 +14,15 @@ import { ensureProbe } from './probe.ts';
 const MODULES = ['virtio_pci', 'virtio_net', 'nf_tables'];
 
 /**
- * The guest's whole file system: busybox, nft with its libraries, guest-probe, modules, those of `more` besides, init. Built
- * once for each content.
+ * The guest's whole file system: busybox, nft with its libraries, guest-probe, modules, those of `more` besides, init; `tools` of
+ * this machine, with their libraries, in /bin. Built once for each content.
  */
-export async function ensureInitramfs(kernel: GuestKernel, more: readonly string[] = []): Promise<string> {
-  const archive = cpioArchive(withFolders([...(await programs()), ...modules(kernel, more)]));
+export async function ensureInitramfs(
+  kernel: GuestKernel,
+  more: readonly string[] = [],
+  tools: readonly string[] = [],
+): Promise<string> {
+  const archive = cpioArchive(withFolders([...(await programs(tools)), ...modules(kernel, more)]));
   const hash = createHash('sha256').update(archive).digest('hex').slice(0, 16);
   const target = join(cacheFolder(), `initramfs-${hash}.gz`);
   if (existsSync(target)) return target;
@@ -29,15 +33,17 @@ export async function ensureInitramfs(kernel: GuestKernel, more: readonly string
   return target;
 }
 
-async function programs(): Promise<ArchiveEntry[]> {
+async function programs(tools: readonly string[]): Promise<ArchiveEntry[]> {
   const init = fileURLToPath(new URL('init', import.meta.url));
   const [nft, busybox, probe] = await Promise.all([pathOf('nft'), pathOf('busybox'), ensureProbe()]);
-  const libraries = new Set([...(await librariesOf(nft)), ...(await librariesOf(busybox))]);
+  const more = await Promise.all(tools.map(pathOf));
+  const libraries = new Set((await Promise.all([nft, busybox, ...more].map(librariesOf))).flat());
   return [
     executable('init', init),
     executable('bin/busybox', busybox),
     executable('bin/guest-probe', probe),
     executable('usr/sbin/nft', nft),
+    ...tools.map((tool, at) => executable(`bin/${tool}`, more[at] ?? tool)),
     ...[...libraries].map((library) => executable(library.slice(1), library)),
   ];
 }

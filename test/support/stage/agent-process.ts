@@ -8,6 +8,11 @@ import type { Destination } from '../frames/policy-bytes.ts';
 import { poll, type Namespace } from '../lab/index.ts';
 
 const AGENT = fileURLToPath(new URL('../../../bin/vmnet-agent', import.meta.url));
+/**
+ * No resync within a test, unless it asks for one by a later option: at the usual 30 s, which is the deadline of many, an event that
+ * the agent misses would show as slowness or as a flake.
+ */
+const NO_RESYNC: readonly string[] = ['--resync-seconds', '3600'];
 
 /** Where one agent, and the next one after it, keep what they keep. */
 export class AgentHome {
@@ -41,12 +46,12 @@ export class AgentHome {
 
   /** `program`: the agent of another version than this one. */
   start(more: readonly string[] = [], program = AGENT): AgentProcess {
-    return new AgentProcess(this, [...this.flags, ...more], program);
+    return new AgentProcess(this, [...this.flags, ...NO_RESYNC, ...more], program);
   }
 
   /** An agent of a cluster's host. */
   startInCluster(kubeconfig: string, more: readonly string[] = []): AgentProcess {
-    return new AgentProcess(this, ['--kubeconfig', kubeconfig, ...this.paths, ...more]);
+    return new AgentProcess(this, ['--kubeconfig', kubeconfig, ...this.paths, ...NO_RESYNC, ...more]);
   }
 }
 

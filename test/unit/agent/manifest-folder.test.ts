@@ -1,6 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isManifestName, ManifestFolder } from '../../../src/agent/source/manifest-folder.ts';
@@ -30,7 +39,7 @@ describe('the manifests folder', () => {
     dir = join(root, 'manifests');
     mkdirSync(dir);
     changes = 0;
-    folder = new ManifestFolder({ dir, onChange: () => (changes += 1), debounceMs: 5, rescanMs: 50 });
+    folder = new ManifestFolder({ dir, onChange: () => (changes += 1), debounceMs: 5, rescanMs: 3_600_000 });
   });
   afterEach(() => {
     folder.close();
@@ -150,6 +159,38 @@ describe('the manifests folder', () => {
       await until('lost', (set) => codes(set)[0] === 'VMN_FOLDER_UNREADABLE');
       expect(folder.current()).toMatchObject({ networks: [], complete: false, classesInDoubt: true });
     }
+  });
+
+  test('another folder that takes its place is read and watched, at once', async () => {
+    folder.start();
+    const next = join(root, 'next');
+    mkdirSync(next);
+    writeFileSync(join(next, 'one.yaml'), MANIFEST);
+    renameSync(dir, join(root, 'old'));
+    renameSync(next, dir);
+    await until('the other one', (set) => endpointPort(set) === 51900);
+    write('one.yaml', MANIFEST.replace('51900', '7'));
+    await until('watched', (set) => endpointPort(set) === 7);
+  });
+
+  test('one that changes all the time is read all the same', async () => {
+    folder.start();
+    write('one.yaml', MANIFEST);
+    const noise = setInterval(() => write('.draft', 'x'), 1);
+    try {
+      await until('read', (set) => endpointPort(set) === 51900);
+    } finally {
+      clearInterval(noise);
+    }
+  });
+
+  test('what nobody tells of is found by the slow look', async () => {
+    folder = new ManifestFolder({ dir, onChange: () => (changes += 1), debounceMs: 5, rescanMs: 50 });
+    write('one.yaml', MANIFEST);
+    linkSync(join(dir, 'one.yaml'), join(root, 'other-name'));
+    folder.start();
+    writeFileSync(join(root, 'other-name'), MANIFEST.replace('51900', '7'));
+    await until('found', (set) => endpointPort(set) === 7);
   });
 
   test('a class that becomes illegible is in doubt, until its file is good or gone', async () => {

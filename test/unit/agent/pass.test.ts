@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { PassResult } from '../../../src/agent/attachment/pass.ts';
 import type { AttachmentResult } from '../../../src/agent/attachment/rounds.ts';
+import { LockBusy } from '../../../src/agent/host/lock.ts';
+import { cardKeyOf } from '../../../src/agent/wiring/card-key.ts';
 import { claimOf, ensureClosedTap } from '../../../src/agent/wiring/closed-tap.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { VmnError } from '../../../src/lib/errors.ts';
@@ -69,6 +71,28 @@ describe('a pass', () => {
     expect(host.kernel.links().map(({ name }) => name)).toEqual(['eth0']);
     expect([host.nft.table, host.kernel.sharedPins, host.records.states.size]).toEqual([null, false, 0]);
     expect(host.kernel.settings.get('net/ipv4/conf/eth0/forwarding')).toBe('0');
+  });
+
+  test('what somebody who holds the state lock keeps undone is told, and done in the pass that has it', async () => {
+    await host.pass(ONE);
+    await host.pass(NONE);
+    const card = { vmId: 'vm-x', mac: '52:54:00:00:00:0a' };
+    const key = cardKeyOf(card);
+    const record = {
+      version: 1,
+      vm: card.vmId,
+      tap: key,
+      guestMac: card.mac,
+      guestAddress: '100.64.0.9',
+    } as const;
+    host.records.write({ ...record, network: null, claim: null, createdAt: '2026-01-01T00:00:00.000Z' });
+    host.kernel.sharedPins = true;
+    const busy = { ...host.ports(), whenStateLockIsFree: () => Promise.reject(new LockBusy('held')) };
+    const held = await host.pass(NONE, busy);
+    expect([held.unfinished, held.problems]).toEqual([['records of cards', 'shared pins'], []]);
+    expect([host.records.states.has(key), host.kernel.sharedPins]).toEqual([true, true]);
+    expect((await host.pass(NONE)).unfinished).toEqual([]);
+    expect([host.records.states.has(key), host.kernel.sharedPins]).toEqual([false, false]);
   });
 
   test('while a manifest is illegible nothing is removed, only denied', async () => {

@@ -58,7 +58,7 @@ const policy: Policy = {
 };
 
 function found(bytes: Uint8Array | null, change: Partial<ReadBack> = {}): ReadBack {
-  const hook = { linkId: 1, programId: 2, programTag: '00', ifindex: 7, first: true };
+  const hook = { linkId: 1, programId: 2, programTag: '00', ifindex: 7, first: true, others: [] };
   return {
     fromVm: { ...hook, attachPoint: 'tcx/ingress' },
     toVm: { ...hook, attachPoint: 'tcx/egress' },

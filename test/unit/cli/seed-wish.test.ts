@@ -8,7 +8,7 @@ import { scratch } from './scratch.ts';
 const files = scratch();
 const PEER = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
 const TUNNEL = `  wireGuard: {peerPublicKey: ${PEER}, addresses: [10.99.0.2/32]}\n`;
-const WITH_SECRET = `  wireGuard: {peerPublicKey: ${PEER}, presharedKeySecretRef: {name: psk, key: psk}}\n`;
+const WITH_SECRET = `  wireGuard: {peerPublicKey: ${PEER}, addresses: [10.99.0.2/32], presharedKeySecretRef: {name: psk, key: psk}}\n`;
 
 function wish(more: string, choice: Partial<SeedChoice> = {}) {
   const [network] = parseNetworkFile(manifest({ more }), 'rental.yaml').networks;

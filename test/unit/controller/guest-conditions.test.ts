@@ -12,9 +12,10 @@ function messagesOf({ status }: ReturnType<typeof statusOf>): Record<string, str
 
 describe('the guests of a network', () => {
   const peerPublicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
+  const addresses = ['10.99.0.2/32'];
   const presharedKeySecretRef = { name: 'psk', key: 'psk' };
-  const guest = network('one', { wireGuard: { peerPublicKey } });
-  const direct = network('one', { mode: 'Direct', wireGuard: { peerPublicKey } });
+  const guest = network('one', { wireGuard: { peerPublicKey, addresses } });
+  const direct = network('one', { mode: 'Direct', wireGuard: { peerPublicKey, addresses } });
   const well = {
     GuestProvisioned: ['True', 'Provisioned'],
     TunnelEstablished: ['True', 'HandshakeSeen'],
@@ -131,7 +132,7 @@ describe('the guests of a network', () => {
     ],
     [
       'of a network that is refused',
-      { network: network('one', { wireGuard: { peerPublicKey, strict: false } }) },
+      { network: network('one', { wireGuard: { peerPublicKey, addresses, strict: false } }) },
       {
         Accepted: 'False DeniedByClass',
         GuestProvisioned: 'Unknown Pending',
@@ -144,6 +145,30 @@ describe('the guests of a network', () => {
     expect(conditionsOf(planned)).toMatchObject(expected);
     expect(messagesOf(planned)).toMatchObject(messages);
     expect(vmNetworkStatusSchema.safeParse(planned.status).error).toBeUndefined();
+  });
+
+  test('on two hosts, with one address for both: that is said, and who has it', () => {
+    const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
+    const good = { status: 'True', reason: 'Verified', message: '' } as const;
+    const card = { programmed: good, enforced: good, provisioned: good, tunnel: null, stale: false };
+    const planned = planConditions({
+      end: '',
+      network: guest,
+      judgement: judge(guest, networkClass(), [], { state: 'none' }),
+      vms,
+      plan: { create: [], update: [], remove: [], release: [], waiting: [], desired: 2 },
+      cards: [
+        { ...card, title: 'one', nodeName: 'n1' },
+        { ...card, title: 'two', nodeName: 'n2' },
+      ],
+    });
+    expect(planned).toContainEqual({
+      ...{ type: 'GuestProvisioned', status: 'False', reason: 'AddressesTaken' },
+      message: expect.stringMatching(
+        /^one has the addresses .*10\.99\.0\.2\/32, and so have two: .* a VMNetwork of its own/,
+      ),
+    });
+    expect(planned).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
   });
 
   test('on two hosts, one of them stale: that says most of what is not known', () => {
@@ -171,7 +196,7 @@ describe('the guests of a network', () => {
 
   // In these the host publishes no sealing key.
   const secret: Given['secret'] = { state: 'ok', uid: 'u', resourceVersion: '1' };
-  const promised = network('one', { wireGuard: { peerPublicKey, presharedKeySecretRef } });
+  const promised = network('one', { wireGuard: { peerPublicKey, addresses, presharedKeySecretRef } });
   const remedy = expect.stringMatching(
     /VMNetworkNode n1\)\. Ask the provider to update or restart the agent/,
   );

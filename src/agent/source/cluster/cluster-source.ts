@@ -109,7 +109,9 @@ export class ClusterSource implements IntentSource {
     const uids = new Set(wishes.attachments.map(({ uid }) => uid));
     this.#deadlines.keepOnly(uids);
     this.#ports.sealedKeys.keepOnly(uids);
-    return clusterWanted(this.#asked, wishes.from !== 'nothing', this.#problems());
+    const { sealedKeys } = this.#ports;
+    const isComplete = wishes.from !== 'nothing';
+    return clusterWanted(this.#asked, isComplete, this.#problems(), (one) => sealedKeys.offerOf(one));
   }
 
   passed(status: AgentStatus, result: PassResult): void {

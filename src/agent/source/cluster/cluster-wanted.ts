@@ -1,21 +1,43 @@
 import type { Problem } from '../../../api/manifest.ts';
 import type { AttachmentIntent, NetworkPlan, PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
+import { guestOrder } from '../../guest/guest-order.ts';
+import type { GuestOrder, PresharedKeyOffer } from '../../guest/guest-order.ts';
+import { cardKeyOf } from '../../wiring/card-key.ts';
 import type { CardIntent, DeclaredNetwork, Wanted } from '../wanted.ts';
 import type { JudgedAttachment } from './judge.ts';
+import type { WishedAttachment } from './wishes.ts';
 
 /**
  * What the judged attachments come to for this host. Taps are not made for them: a card that is not here is somebody's report
  * that is late. Pure.
  *
+ * @param presharedKeyOf what its guest is given besides its own key
  * @param complete the wishes are all that there are; see Wanted
  */
 export function clusterWanted(
   judged: readonly JudgedAttachment[],
   complete: boolean,
   problems: readonly Problem[],
+  presharedKeyOf: (attachment: WishedAttachment) => PresharedKeyOffer,
 ): Wanted {
   const networks = declaredNetworks(judged);
-  return { attachments: intents(judged), cards: cardIntents(judged), networks, complete, problems };
+  const guests = guestOrders(judged, presharedKeyOf);
+  return { attachments: intents(judged), cards: cardIntents(judged), guests, networks, complete, problems };
+}
+
+/** Of what is refused, nothing new is told. */
+function guestOrders(
+  judged: readonly JudgedAttachment[],
+  presharedKeyOf: (attachment: WishedAttachment) => PresharedKeyOffer,
+): Map<string, GuestOrder> {
+  const orders = new Map<string, GuestOrder>();
+  for (const { attachment, place, intent } of judged) {
+    const { card, spec } = attachment;
+    if (card === null || spec === null || intent === null || place.at !== 'found') continue;
+    const order = guestOrder(spec.policy, presharedKeyOf(attachment));
+    if (order !== null) orders.set(cardKeyOf(card), order);
+  }
+  return orders;
 }
 
 /** One for each attachment of a card that is not on a tap of ours; where two are for one card, each is refused already. */

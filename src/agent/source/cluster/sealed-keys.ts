@@ -1,10 +1,11 @@
 import { CannotOpen, openPresharedKey } from '../../../wireguard/sealed-key.ts';
+import type { PresharedKeyOffer } from '../../guest/guest-order.ts';
 import type { SealingKey } from './sealing-key.ts';
 import type { WishedAttachment } from './wishes.ts';
 
 /**
- * Whether the pre-shared keys that came sealed can be opened here. Each text is opened once, to see that it can be, and what
- * was in it is wiped at once: no guest is given one in this version.
+ * The pre-shared keys that came sealed. Each text is opened once, to see that it can be, and what was in it is wiped at once; it is
+ * opened again when a guest's seed image is written.
  */
 export class SealedKeys {
   readonly #key: SealingKey | null;
@@ -25,6 +26,17 @@ export class SealedKeys {
     const fault = this.#open(sealed, { namespace, name });
     this.#seen.set(uid, { ciphertext: sealed.ciphertext, fault });
     return fault;
+  }
+
+  /** As the guest's seed image needs it. */
+  offerOf({ namespace, name, spec }: WishedAttachment): PresharedKeyOffer {
+    const sealed = spec?.sealedPresharedKey;
+    if (sealed === undefined) return { kind: 'none' };
+    const open = (): Buffer => {
+      if (this.#key === null) throw new CannotOpen();
+      return openPresharedKey(sealed.ciphertext, this.#key.privateKey, { namespace, name });
+    };
+    return { kind: 'sealed', id: sealed.ciphertext, open };
   }
 
   /** Forgets attachments that are no more. */

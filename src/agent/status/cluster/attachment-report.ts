@@ -2,6 +2,7 @@ import type { VmNetworkAttachmentStatus } from '../../../api/v1alpha1/index.ts';
 import type { PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
 import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import { attachmentConditions, readBackOf } from './attachment-conditions.ts';
+import { guestCondition, guestReport } from './guest-condition.ts';
 import type { CardOutcome } from './attachment-conditions.ts';
 import { tunnelCondition } from './tunnel-condition.ts';
 
@@ -27,16 +28,9 @@ export function attachmentReport(
 ): AttachmentReport {
   const { attachment } = judged;
   const conditions = attachmentConditions(judged, outcome);
+  const guest = guestCondition(judged, outcome, sealedFault);
+  if (guest !== null) conditions.push(guest);
   if (!attachment.deleting) conditions.push(tunnelCondition(judged, outcome));
-  // Nothing else is said of guests: whether one took what it was given is not known.
-  if (sealedFault !== null && !attachment.deleting) {
-    conditions.push({
-      type: 'GuestProvisioned',
-      status: 'False',
-      reason: 'InvalidSecret',
-      message: sealedFault,
-    });
-  }
   return { observedGeneration: attachment.generation, conditions, ...cardReport(judged, outcome) };
 }
 
@@ -66,7 +60,7 @@ function cardReport(
       ifindex: link.ifindex,
       ...(found?.site == null ? {} : { netns: found.site }),
     },
-    ...(seen.guest === undefined ? {} : { guest: seen.guest }),
+    ...guestReport(judged, outcome),
     ...lastHandshakeOf(outcome),
     ...exposureOf(outcome),
     ...enforcedOf(judged, readBackOf(judged, outcome)),

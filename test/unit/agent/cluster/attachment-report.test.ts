@@ -48,7 +48,7 @@ describe('what an agent says of an attachment', () => {
     const result = await host.passFor((view) => {
       const attachments = objects.map(wished);
       judged = judgeAttachments({ attachments, classes: known, host: view, vms: [], untilNs: () => 0n });
-      return clusterWanted(judged, true, []);
+      return clusterWanted(judged, true, [], () => ({ kind: 'none' }));
     });
     return { judged, result };
   }

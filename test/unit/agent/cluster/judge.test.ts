@@ -17,6 +17,8 @@ import {
 const { tap, guestMac } = identityOf('vm-a');
 const only = (...args: Parameters<typeof judge>) => judge(...args)[0];
 
+const NO_KEYS = () => ({ kind: 'none' }) as const;
+
 describe('an attachment as its host judges it', () => {
   test('of a card that is here: what is to be enforced', () => {
     expect(only([attachment()])).toMatchObject({
@@ -180,7 +182,7 @@ describe('an attachment as its host judges it', () => {
     const odd = attachment({ name: 'odd' });
     odd.spec = { ...(odd.spec as object), novelty: 1 };
     expect(judge([attachment(), odd]).map(({ intent }) => intent)).toEqual([null, null]);
-    expect(clusterWanted(judge([attachment(), odd]), true, []).attachments).toEqual([
+    expect(clusterWanted(judge([attachment(), odd]), true, [], NO_KEYS).attachments).toEqual([
       expect.objectContaining({ vm: 'vm-a', intent: null, network: null }),
     ]);
   });
@@ -204,7 +206,7 @@ describe('an attachment as its host judges it', () => {
     ])('%s', (_what, view, at) => {
       const [judged] = judge([attachment()], view);
       expect(judged).toMatchObject({ place: { at }, intent: null, refusal: null });
-      expect(clusterWanted([judged!], true, []).attachments).toEqual([]);
+      expect(clusterWanted([judged!], true, [], NO_KEYS).attachments).toEqual([]);
     });
 
     test('one that somebody else made is found, and says why it cannot be filtered', () => {
@@ -237,7 +239,7 @@ describe('what the attachments come to for a host', () => {
       ],
       host(['vm-a', 'vm-b', 'vm-c']),
     );
-    const wanted = clusterWanted(judged, true, []);
+    const wanted = clusterWanted(judged, true, [], NO_KEYS);
     expect(wanted.attachments).toEqual([
       { vm: 'vm-a', network: 't/net', intent: expect.objectContaining({ network: 't/net' }), reason: '' },
       { vm: 'vm-b', network: 't/net', intent: expect.objectContaining({ network: 't/net' }), reason: '' },

@@ -39,6 +39,18 @@ test('the first look is over when it has started', () => {
   expect(reasons()).toEqual([null]);
 });
 
+test('what is found is dated back to when the kernel told of it, not to the look', async () => {
+  found.start();
+  await clock.advance(10);
+  let toldMs: number | null = null;
+  found.onChange(() => (toldMs ??= Number(found.toldNs / 1_000_000n)));
+  const eventMs = Math.floor(clock.monotonicMs());
+  qemu(OWN, 'tap0');
+  await clock.advance(1000);
+  expect(links()).toEqual(['tap0']);
+  expect(toldMs).toBe(eventMs);
+});
+
 test('at rest it looks at nothing but each resync period', async () => {
   qemu(OWN, 'tap0');
   found.start();
@@ -96,6 +108,19 @@ describe('a namespace', () => {
     expect(machine.namespaces.has(vm.netns)).toBe(false);
     expect(machine.namespaces.size).toBe(1);
     expect(found.list()).toEqual([]);
+  });
+
+  test('whose name is there before it is itself is found, and a name that leads nowhere is given up', async () => {
+    machine.makeName('stale');
+    found.start();
+    await clock.advance(5000);
+    expect(clock.pending).toBe(1);
+    machine.makeName('pod');
+    await clock.advance(500);
+    qemu(machine.makeNetns('pod'), 'tap0');
+    await clock.advance(50);
+    expect(links()).toEqual(['tap0']);
+    expect(clock.pending).toBe(1);
   });
 
   test('without a name in which something else holds a tap is found, and let go with that', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Exposure } from '../../../../src/agent/found/exposure.ts';
+import type { HostVm } from '../../../../src/agent/discovery/directory.ts';
+import { Exposure, heldSinceNs } from '../../../../src/agent/found/exposure.ts';
 
 const MS = 1_000_000n;
 
@@ -45,4 +46,38 @@ describe('how long a found link was open', () => {
     exposure.keepOnly(new Set());
     expect(exposure.ofLink('if-0-7', 200n * MS)).toBeNull();
   });
+});
+
+describe('what is found in a namespace that was just entered', () => {
+  const vms = [
+    { cards: [{ link: { netns: 'net:[1]' }, startTicks: '300' }] },
+    { cards: [{ link: { netns: 'net:[1]' }, startTicks: '200' }] },
+    { cards: [{ link: { netns: 'net:[2]' }, startTicks: '100' }] },
+    { cards: [{ link: null, startTicks: '1' }] },
+  ] as unknown as readonly HostVm[];
+  const machine = {
+    clock: { monotonicNs: () => 5000n * MS },
+    kernel: { processAgeMs: (ticks: string) => 4000 - 10 * Number(ticks) },
+  };
+  const since = (beganMs: bigint, seenMs: bigint): bigint =>
+    heldSinceNs('net:[1]', vms, new Exposure(beganMs * MS), seenMs * MS, machine) / MS;
+
+  test('was open since the first process started that holds a tap there', () => {
+    expect(since(0n, 4990n)).toBe(3000n);
+  });
+
+  test('but not since before the agent began, which it does not know of', () => {
+    expect(since(3500n, 4990n)).toBe(3500n);
+  });
+
+  test('or since the kernel told, if that was before', () => {
+    expect(since(0n, 2000n)).toBe(2000n);
+  });
+});
+
+test('of what was told later but happened before, the first counts', () => {
+  const exposure = new Exposure();
+  exposure.noticed(20n * MS);
+  exposure.noticed(10n * MS);
+  expect(exposure.begin(40n * MS)).toBe(10n * MS);
 });

@@ -28,6 +28,7 @@ const HOOK = {
   ifindex: 7,
   attachPoint: 'tcx/ingress',
   first: true,
+  others: [],
 } as const;
 
 /** Closed, out of any bridge, and wired. */
@@ -50,6 +51,7 @@ function observed(over: Partial<ObservedAttachment> = {}): ObservedAttachment {
     tunnel: null,
     filter: { fromVm: HOOK, toVm: HOOK, policy: null, policyState: 'empty', policyHash: null },
     fault: null,
+    beside: { former: [], ours: [], foreign: [] },
     currentProgram: true,
     stagedReplacement: false,
     pinned: true,

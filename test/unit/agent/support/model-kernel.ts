@@ -365,6 +365,7 @@ export class ModelKernel implements Kernel {
         ifindex,
         attachPoint,
         first: ifindex !== 0 && attachment.away !== true,
+        others: this.#others(attachment, side),
       };
     };
     const mixed = SIDES.some((side) => (set?.[side]?.program.slot ?? slot) !== slot);
@@ -419,10 +420,10 @@ export class ModelKernel implements Kernel {
     return [...this.pins.keys()].map((path) => path.slice(root.length + 1));
   }
 
-  removePins(pinDir: string): void {
+  removePins(pinDir: string, { attachedToo = false } = {}): void {
     this.step('VMN_BPF_ATTACH', 'remove pins');
     const set = this.pins.get(pinDir);
-    if (set !== undefined && SIDES.some((side) => (set[side]?.ifindex ?? 0) !== 0)) {
+    if (!attachedToo && set !== undefined && SIDES.some((side) => (set[side]?.ifindex ?? 0) !== 0)) {
       throw new VmnError('VMN_BPF_ATTACH', { attempted: 'remove pins', on: 'attached' });
     }
     this.pins.delete(pinDir);
@@ -504,6 +505,10 @@ export class ModelKernel implements Kernel {
     return this.processes.get(pid) ?? null;
   }
 
+  processAgeMs(): number {
+    return 0;
+  }
+
   tapHolders(tap: string): TapHolder[] {
     return this.holders.get(tap) ?? [];
   }
@@ -552,6 +557,15 @@ export class ModelKernel implements Kernel {
   #attach(ifindex: number, side: Side, slot: Slot): Attachment {
     this.#link(ifindex);
     return { id: (this.#nextId += 1), ifindex, program: { tag: this.#tagOf(side), slot } };
+  }
+
+  /** Programs of other pins at the same hook. */
+  #others({ id, ifindex, away }: Attachment, side: Side): { programId: number; name: string }[] {
+    if (ifindex === 0) return [];
+    return [...this.pins.values()]
+      .flatMap((set) => set[side] ?? [])
+      .filter((other) => other.id !== id && other.ifindex === ifindex && other.away === away)
+      .map((other) => ({ programId: other.id, name: side === 'from' ? 'vmn_from_vm' : 'vmn_to_vm' }));
   }
 
   #tagOf(side: Side): string {

@@ -23,6 +23,7 @@ const hook = (side: 'ingress' | 'egress'): Hook => ({
   ifindex: 7,
   attachPoint: `tcx/${side}`,
   first: true,
+  others: [],
 });
 const holding = (its: Policy | Uint8Array | null): ReadBack => ({
   fromVm: hook('ingress'),

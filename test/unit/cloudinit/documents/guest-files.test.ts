@@ -39,12 +39,6 @@ describe('the files of a guest', () => {
     ]);
   });
 
-  test('that are scripts are understood by a plain shell', () => {
-    const scripts = files.filter(({ content }) => /^#!.*(sh|openrc-run)\n/.test(content));
-    expect(scripts.map(({ path }) => path)).toContain('/etc/vmnetwork/load-firewall');
-    for (const { content } of scripts) execFileSync('sh', ['-n'], { input: content });
-  });
-
   test('make whatever could bring the card up require the firewall, and the tunnel too', () => {
     for (const unit of [...NETWORK_UNITS, 'wg-quick@wg0.service']) {
       const lines = contentOf(`/etc/systemd/system/${unit}.d/50-vmnetwork.conf`).split('\n');

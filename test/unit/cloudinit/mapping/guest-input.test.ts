@@ -43,10 +43,16 @@ describe.each([
   });
 
   test('fills in what a network leaves out', () => {
-    const network = read({ wireGuard: { peerPublicKey: PEER_KEY } });
+    const network = read({ wireGuard: { peerPublicKey: PEER_KEY, addresses: ['10.99.0.2/32'] } });
     expect(parseGuest(guestInput(network, guest, { privateKey: PRIVATE_KEY })).tunnel).toEqual({
       ...{ peerPublicKey: PEER_KEY, privateKey: PRIVATE_KEY },
-      ...{ addresses: [], allowedIPs: ['0.0.0.0/0'], dns: [], persistentKeepaliveSeconds: 25, mtu: 1420 },
+      ...{
+        addresses: ['10.99.0.2/32'],
+        allowedIPs: ['0.0.0.0/0'],
+        dns: [],
+        persistentKeepaliveSeconds: 25,
+        mtu: 1420,
+      },
     });
   });
 

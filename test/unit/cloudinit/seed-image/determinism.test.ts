@@ -12,7 +12,7 @@ const SHA256 = '0bd18dfc8eb13cd92e54a170da351ffba1a13e83aec014d1591e7a64ebc663cd
 
 const folder = scratch();
 
-test('is the same, byte for byte, in this process and in others of any time zone and locale, in any order of files', async () => {
+test('[CI-2] is the same, byte for byte, in this process and in others of any time zone and locale, in any order of files', async () => {
   const places = [
     { TZ: 'Pacific/Kiritimati', LC_ALL: 'tr_TR.UTF-8', LANG: 'tr_TR.UTF-8' },
     { TZ: 'America/Los_Angeles', LC_ALL: 'C' },

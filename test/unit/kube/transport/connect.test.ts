@@ -207,6 +207,16 @@ describe('a kubeconfig', () => {
     expect(authorization()).toBe('Bearer of-one');
   });
 
+  test('by KUBECONFIG, of several files those that are there; of one, that one', async () => {
+    const one = kubeconfig({ user: { token: 'of-one' } }, 'only');
+    const missing = '/nonexistent/config';
+    await ask({ env: { KUBECONFIG: [missing, one].join(delimiter) } });
+    expect(authorization()).toBe('Bearer of-one');
+    await expect(ask({ env: { KUBECONFIG: missing } })).rejects.toThrow(
+      `${missing}: cannot be read (ENOENT)`,
+    );
+  });
+
   test('with merge keys, as kubectl reads them', async () => {
     const text = `
       clusters: [{ name: c, cluster: { server: "${server.url}", certificate-authority: ca.crt } }]
