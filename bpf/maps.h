@@ -59,6 +59,20 @@ struct {
 	__type(value, struct vmn_guarded_state);
 } state SEC(".maps");
 
+/* What was seen of the tunnel. Handshakes are rare, and data is looked at once a tick: so it is guarded, too. */
+struct vmn_guarded_tunnel {
+	struct bpf_spin_lock lock;
+	__u32 abi; /* VMN_TUNNEL_ABI, likewise */
+	struct vmn_tunnel tunnel;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vmn_guarded_tunnel);
+} tunnel SEC(".maps");
+
 /* What each CPU has told already, and the time at its last tick. */
 struct vmn_cpu {
 	__u64 tick;

@@ -17,6 +17,15 @@ struct vmn_meta {
 	struct __sk_buff *skb;
 };
 
+/* A guest can shape the linear part by its virtio-net header. When pulling fails the parser sees a short frame. */
+static __always_inline void make_linear(struct __sk_buff *skb, __u32 bytes)
+{
+	__u32 frame_bytes = skb->len;
+
+	if ((long)skb->data + bytes > (long)skb->data_end)
+		bpf_skb_pull_data(skb, frame_bytes < bytes ? frame_bytes : bytes);
+}
+
 static __noinline __u64 exact_now_ns(void)
 {
 	return bpf_ktime_get_ns();

@@ -19,19 +19,11 @@
 #include "meta.h"
 #include "policy.h"
 #include "report.h"
+#include "watch-tunnel.h"
 
 #include "vmn/verdict.h"
 
 #define JUDGED_AUDITED 0x100u
-
-/* A guest can shape the linear part by its virtio-net header. When pulling fails the parser sees a short frame. */
-static __always_inline void make_readable(struct __sk_buff *skb)
-{
-	__u32 frame_bytes = skb->len;
-
-	if ((long)skb->data + VMN_JUDGED_BYTES > (long)skb->data_end)
-		bpf_skb_pull_data(skb, frame_bytes < VMN_JUDGED_BYTES ? frame_bytes : VMN_JUDGED_BYTES);
-}
 
 /*
  * The rules, in a subprogram that the verifier walks once, and not anew for each way in which a frame can fail to be plain.
@@ -77,7 +69,7 @@ static __always_inline struct vmn_judgement judge(struct __sk_buff *skb, const s
 	const struct vmn_meta meta = {.skb = skb};
 	struct vmn_judgement judgement;
 
-	make_readable(skb);
+	make_linear(skb, VMN_JUDGED_BYTES);
 	judgement = vmn_judge(policy, &meta, direction, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end);
 	if (policy && vmn_is_limited(policy, direction, &judgement))
 		vmn_judge_limited(policy, &judgement, limit(policy, vmn_wire_bytes(&meta), vmn_wire_packets(&meta)));
@@ -88,6 +80,8 @@ static __always_inline struct vmn_judgement judge(struct __sk_buff *skb, const s
 	count(direction, &judgement, skb->len);
 	if (vmn_is_drop(judgement.reason))
 		report(skb, direction, judgement.reason, judgement.audited);
+	else
+		watch_tunnel(skb, direction);
 	return judgement;
 }
 

@@ -5,6 +5,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports)
 {
 	vmn::export_filter(env, exports);
 	vmn::export_test_run(env, exports);
+	vmn::export_tunnel(env, exports);
 	vmn::export_verdict(env, exports);
 	vmn::export_tap(env, exports);
 	vmn::export_rtnetlink(env, exports);

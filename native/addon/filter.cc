@@ -5,6 +5,7 @@ extern "C" {
 #include "counters.h"
 #include "filter.h"
 #include "filter_object.h"
+#include "guarded.h"
 #include "program.h"
 #include "read_back.h"
 }

@@ -70,10 +70,14 @@ Napi::String address_text(Napi::Env env, uint32_t address_be);
 void mac(const Napi::CallbackInfo &info, size_t at, uint8_t out[6]);
 Napi::String mac_text(Napi::Env env, const uint8_t mac[6]);
 
+/* The memory of a host filter: a BigUint64Array, so that it stands on the boundary that the counters in it need; or null. */
+void *state_or_null(const Napi::CallbackInfo &info, size_t at);
+
 /* One of these for each file of the addon. */
 void export_filter(Napi::Env env, Napi::Object exports);
 void export_test_run(Napi::Env env, Napi::Object exports);
 void export_foreign(Napi::Env env, Napi::Object exports);
+void export_tunnel(Napi::Env env, Napi::Object exports);
 void export_verdict(Napi::Env env, Napi::Object exports);
 void export_tap(Napi::Env env, Napi::Object exports);
 void export_rtnetlink(Napi::Env env, Napi::Object exports);

@@ -6,16 +6,35 @@
 #include "vmn/abi.h"
 #include "vmn/frame.h"
 #include "vmn/nat_control.h"
+#include "vmn/tunnel.h"
 #include "vmn/verdict.h"
 
 struct host_state {
 	struct vmn_flows flows;
 	struct vmn_state kept;
+	struct vmn_tunnel tunnel;
 };
 
 size_t vmn_addon_state_bytes(void)
 {
 	return sizeof(struct host_state);
+}
+
+const void *vmn_addon_tunnel(const void *state)
+{
+	return &((const struct host_state *)state)->tunnel;
+}
+
+/* Every message, where the eBPF programs look at the first data of a tick only. */
+static void watch_tunnel(struct vmn_tunnel *tunnel, const struct vmn_policy *policy, const struct vmn_meta *meta,
+                         __u32 direction)
+{
+	const struct vmn_whole_frame *whole = meta->whole;
+	struct vmn_message message;
+
+	if (vmn_holds(whole->data, whole->data_end, VMN_TUNNEL_FRAME_BYTES) &&
+	    vmn_tunnel_message(policy, meta, direction, whole->data, &message))
+		vmn_tunnel_note(tunnel, &policy->endpoint, direction, &message, meta->now_ns);
 }
 
 struct vmn_judge_answer vmn_addon_judge(const struct vmn_judge_request *request)
@@ -54,6 +73,8 @@ struct vmn_judge_answer vmn_addon_judge(const struct vmn_judge_request *request)
 			vmn_limit(policy, &state->kept.limiter, meta.now_ns, vmn_wire_bytes(&meta), vmn_wire_packets(&meta)));
 	if (state && policy && policy->violation_threshold && request->from_vm && vmn_is_violation(judgement.reason))
 		answer.violations = vmn_violation_note(policy, &state->kept.violations, meta.now_ns);
+	if (state && policy && !vmn_is_drop(judgement.reason))
+		watch_tunnel(&state->tunnel, policy, &meta, direction);
 	answer.reason = judgement.reason;
 	answer.audited = judgement.audited;
 	return answer;

@@ -3,11 +3,7 @@
 #include "verdict.h"
 
 namespace vmn {
-namespace {
 
-constexpr size_t policy_bytes = 4232;
-
-/* A BigUint64Array, so that it stands on the boundary that the counters in it need; null without memory. */
 void *state_or_null(const Napi::CallbackInfo &info, size_t at)
 {
 	if (info[at].IsNull() || info[at].IsUndefined())
@@ -19,6 +15,10 @@ void *state_or_null(const Napi::CallbackInfo &info, size_t at)
 		bad_argument(info.Env(), "a filter state");
 	return array.As<Napi::BigUint64Array>().Data();
 }
+
+namespace {
+
+constexpr size_t policy_bytes = 4232;
 
 /*
  * (fromVm, policy | null, state | null, frame, nowNs, nonce, pendingChecksumOffset, superFrame, segmentBytes,

@@ -37,6 +37,9 @@ struct vmn_judge_answer vmn_addon_judge(const struct vmn_judge_request *request)
 /* What a filter remembers of its VM; all zeros at first. */
 size_t vmn_addon_state_bytes(void);
 
+/* Of that: struct vmn_tunnel. */
+const void *vmn_addon_tunnel(const void *state);
+
 struct vmn_parsed_frame {
 	const char *failure; /* name of the parse failure (vmn/parse.h), or NULL; earlier layers are filled in */
 	uint8_t destination[6];

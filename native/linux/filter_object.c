@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "counters.h"
 #include "filter_image.h"
+#include "guarded.h"
 #include "pins.h"
 
 #define LOG_LIMIT (1u << 20)
@@ -84,7 +84,7 @@ static int is_of_layout(const struct bpf_map *map, int fd)
 	    info.key_size != bpf_map__key_size(map) || info.value_size != bpf_map__value_size(map) ||
 	    info.max_entries != bpf_map__max_entries(map))
 		return 0;
-	return strcmp(bpf_map__name(map), VMN_PIN_STATE) || vmn_state_is_ours(fd);
+	return !vmn_is_guarded(bpf_map__name(map)) || vmn_guarded_is_ours(bpf_map__name(map), fd);
 }
 
 /* 1 when a pinned map takes the place of the object's: it is of the same layout. */
@@ -128,25 +128,35 @@ static int keep_map(const struct bpf_object *object, const char *name, int *kept
 	return fd >= 0 ? keep(fd, kept, failure) : vmn_fail(failure, ENOENT, "bpf_object__open", "%s", name);
 }
 
+/* What is gone on with; those that were are in `fits`. */
+static const char *const kept[] = {VMN_PIN_COUNTERS, VMN_PIN_STATE, VMN_PIN_TUNNEL};
+#define KEPT (sizeof(kept) / sizeof(kept[0]))
+
+static int begin_fresh(const struct bpf_object *object, const int fits[KEPT], struct vmn_failure *failure)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		if (!fits[i] && vmn_is_guarded(kept[i]) &&
+		    vmn_guarded_begin(kept[i], bpf_object__find_map_fd_by_name(object, kept[i]), failure))
+			return -1;
+	return 0;
+}
+
 /* `*reused`: whether maps of an earlier set are in this one. */
 static int load(struct bpf_object *object, int events_fd, const char *kept_in, bool *reused, struct vmn_filter_set *set,
                 struct vmn_failure *failure)
 {
-	static const char *const kept[] = {VMN_PIN_COUNTERS, VMN_PIN_STATE};
-	bool has_state = false;
+	int fits[KEPT] = {0};
 	int error = 0;
 
 	if (events_fd >= 0)
 		error = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, VMN_PIN_EVENTS), events_fd);
 	if (error)
 		return vmn_fail(failure, -error, "bpf_map__reuse_fd", "events");
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && kept_in; i++) {
-		int fits = go_on_with(bpf_object__find_map_by_name(object, kept[i]), kept_in, failure);
-
-		if (fits < 0)
+	for (size_t i = 0; i < KEPT && kept_in; i++) {
+		fits[i] = go_on_with(bpf_object__find_map_by_name(object, kept[i]), kept_in, failure);
+		if (fits[i] < 0)
 			return -1;
-		*reused = *reused || fits;
-		has_state = fits && !strcmp(kept[i], VMN_PIN_STATE);
+		*reused = *reused || fits[i];
 	}
 	error = bpf_object__load(object);
 	if (error)
@@ -155,7 +165,8 @@ static int load(struct bpf_object *object, int events_fd, const char *kept_in, b
 	    keep_program(object, "vmn_to_vm", &set->to_vm, failure) ||
 	    keep_map(object, VMN_PIN_POLICY_SLOT, &set->policy_slot, failure) ||
 	    keep_map(object, VMN_PIN_COUNTERS, &set->counters, failure) ||
-	    keep_map(object, VMN_PIN_STATE, &set->state, failure) || (!has_state && vmn_state_begin(set->state, failure))) {
+	    keep_map(object, VMN_PIN_STATE, &set->state, failure) ||
+	    keep_map(object, VMN_PIN_TUNNEL, &set->tunnel, failure) || begin_fresh(object, fits, failure)) {
 		vmn_filter_close(set);
 		return -1;
 	}
@@ -200,7 +211,7 @@ int vmn_filter_pin(const struct vmn_filter_set *set, const char *dir, struct vmn
 {
 	if (vmn_pin(set->policy_slot, dir, VMN_PIN_POLICY_SLOT, failure) ||
 	    vmn_pin(set->counters, dir, VMN_PIN_COUNTERS, failure) || vmn_pin(set->state, dir, VMN_PIN_STATE, failure) ||
-	    vmn_pin(set->from_vm, dir, VMN_PIN_FROM_VM, failure))
+	    vmn_pin(set->tunnel, dir, VMN_PIN_TUNNEL, failure) || vmn_pin(set->from_vm, dir, VMN_PIN_FROM_VM, failure))
 		return -1;
 	return vmn_pin(set->to_vm, dir, VMN_PIN_TO_VM, failure);
 }
@@ -212,6 +223,7 @@ void vmn_filter_close(struct vmn_filter_set *set)
 	vmn_close(&set->policy_slot);
 	vmn_close(&set->counters);
 	vmn_close(&set->state);
+	vmn_close(&set->tunnel);
 }
 
 int vmn_filter_tags(uint8_t from_vm[VMN_TAG_BYTES], uint8_t to_vm[VMN_TAG_BYTES], struct vmn_failure *failure)

@@ -20,9 +20,10 @@ struct vmn_filter_set {
 	int policy_slot;
 	int counters;
 	int state;
+	int tunnel;
 };
 
-#define VMN_FILTER_SET_NONE ((struct vmn_filter_set){-1, -1, -1, -1, -1})
+#define VMN_FILTER_SET_NONE ((struct vmn_filter_set){-1, -1, -1, -1, -1, -1})
 
 static inline int vmn_program_for(const struct vmn_filter_set *set, const struct vmn_direction *direction)
 {
@@ -30,8 +31,8 @@ static inline int vmn_program_for(const struct vmn_filter_set *set, const struct
 }
 
 /*
- * Loads a fresh set. `events_fd` is the shared ring buffer, or -1 for one of its own that nobody reads. Counters and state
- * that are pinned in `kept_in` (may be NULL) are gone on with; those of another version do not fit, and start afresh. On
+ * Loads a fresh set. `events_fd` is the shared ring buffer, or -1 for one of its own that nobody reads. Counters, state
+ * and tunnel that are pinned in `kept_in` (may be NULL) are gone on with; those of another version do not fit, and start afresh. On
  * refusal `failure->log` holds the verifier's words.
  */
 int vmn_filter_load(int events_fd, const char *kept_in, struct vmn_filter_set *set, struct vmn_failure *failure);

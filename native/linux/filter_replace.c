@@ -5,7 +5,7 @@
  * Goal: at no instant is a direction without a program, nor with a program that has not the desired policy (the former
  * one is in force until then). The steps:
  *
- *   1. A fresh set of programs and maps is loaded, its policy slot empty. Counters and state are the old ones where they
+ *   1. A fresh set of programs and maps is loaded, its policy slot empty. Counters, state and tunnel are the old ones where they
  *      fit. A direction where nothing of ours is attached, or nothing that this version knows, gets the fresh program in
  *      front of all: closed.
  *   2. The fresh set is pinned in `<dir>_next`, where what an earlier attempt left is removed only now.
@@ -208,8 +208,8 @@ static void undo(struct replacement *r)
 
 static int take_over_pins(struct replacement *r, bool with_policy, struct vmn_failure *failure)
 {
-	static const char *const names[] = {VMN_PIN_FROM_VM, VMN_PIN_TO_VM, VMN_PIN_COUNTERS, VMN_PIN_STATE,
-	                                    VMN_PIN_POLICY_SLOT};
+	static const char *const names[] = {VMN_PIN_FROM_VM, VMN_PIN_TO_VM,  VMN_PIN_COUNTERS,
+	                                    VMN_PIN_STATE,   VMN_PIN_TUNNEL, VMN_PIN_POLICY_SLOT};
 	const char *dir = r->site.dir;
 
 	/* From here on all that passes passes through the fresh programs. A folder would be in the way of a pin. */

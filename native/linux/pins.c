@@ -18,9 +18,10 @@ static const char *const object_names[] = {
 
 /* In the order of removal. What says where the filter is attached goes last: a link is what keeps it there. */
 static const char *const pin_names[] = {
-	VMN_PIN_POLICY_NEXT,       VMN_PIN_POLICY,          VMN_PIN_POLICY_SLOT,  VMN_PIN_COUNTERS,   VMN_PIN_STATE,
-	VMN_PIN_FROM_VM,           VMN_PIN_TO_VM,           VMN_PIN_LINK_FROM_VM, VMN_PIN_LINK_TO_VM, VMN_PIN_HOOK,
-	VMN_PIN_LINK_FROM_VM_NEXT, VMN_PIN_LINK_TO_VM_NEXT,
+	VMN_PIN_POLICY_NEXT,     VMN_PIN_POLICY,     VMN_PIN_POLICY_SLOT, VMN_PIN_COUNTERS,
+	VMN_PIN_STATE,           VMN_PIN_TUNNEL,     VMN_PIN_FROM_VM,     VMN_PIN_TO_VM,
+	VMN_PIN_LINK_FROM_VM,    VMN_PIN_LINK_TO_VM, VMN_PIN_HOOK,        VMN_PIN_LINK_FROM_VM_NEXT,
+	VMN_PIN_LINK_TO_VM_NEXT,
 };
 
 static int join(char path[PATH_MAX], const char *dir, const char *separator, const char *name,

@@ -24,6 +24,7 @@
 #define VMN_PIN_LINK_FROM_VM_NEXT "link_from_vm_next"
 #define VMN_PIN_LINK_TO_VM_NEXT "link_to_vm_next"
 #define VMN_PIN_STATE "state"
+#define VMN_PIN_TUNNEL "tunnel"
 #define VMN_PIN_HOOK "hook"
 #define VMN_PIN_EVENTS "events"
 #define VMN_NEXT_SUFFIX "_next"

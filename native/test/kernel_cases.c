@@ -70,6 +70,7 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < CASE_COUNT; i++)
 		run_case(&CASES[i]);
 	check_state(&venue);
+	check_tunnel(&venue);
 	check_state_on_tap(&venue);
 	check_complete(&venue, false);
 	check_finish("[EB-2] every drop reason was reached in BPF_PROG_TEST_RUN", "");

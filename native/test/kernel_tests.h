@@ -6,6 +6,7 @@
 #include "venue.h"
 
 void check_state(struct venue *venue);
+void check_tunnel(struct venue *venue);
 void check_state_on_tap(struct venue *venue);
 void check_events(struct venue *venue);
 

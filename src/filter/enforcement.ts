@@ -3,17 +3,18 @@ import type { FilterMemory } from './filter-memory.ts';
 import type { FilterPolicy, PolicyInForce } from './filter-policy.ts';
 import type { Circumstances, Direction, FilteringStrategy } from './filtering-strategy.ts';
 import { isOwn, readPacket } from './own-packet.ts';
+import { tunnelMessage } from './tunnel-message.ts';
 import { auditedPass, isViolationOf, verdictOf, type Verdict } from './verdict.ts';
 
 /**
- * What every mode has: limits on what the VM sends, Audit, and the count of violations. In this order, for a frame that
- * is refused by a limit is audited too, and one that is audited is a violation all the same.
+ * What every mode has: limits on what the VM sends, Audit, the count of violations, and an eye on the tunnel. In this order,
+ * for a frame that is refused by a limit is audited too, and one that is audited is a violation all the same.
  */
 export class Enforcement implements FilteringStrategy {
   readonly #mode: FilteringStrategy;
-  readonly #memory: Pick<FilterMemory, 'limiter' | 'violations'>;
+  readonly #memory: Pick<FilterMemory, 'limiter' | 'violations' | 'tunnel'>;
 
-  constructor(mode: FilteringStrategy, memory: Pick<FilterMemory, 'limiter' | 'violations'>) {
+  constructor(mode: FilteringStrategy, memory: Pick<FilterMemory, 'limiter' | 'violations' | 'tunnel'>) {
     this.#mode = mode;
     this.#memory = memory;
   }
@@ -30,6 +31,7 @@ export class Enforcement implements FilteringStrategy {
     const asked: Asked = { direction, policy, frame, circumstances };
     const verdict = audited(this.#withinLimits(judged, asked), asked);
     this.#count(verdict, asked);
+    if (verdict.action === 'allow' && !verdict.audited) this.#watch(asked);
     return verdict;
   }
 
@@ -46,6 +48,11 @@ export class Enforcement implements FilteringStrategy {
     const dropped = action === 'drop' || audited;
     if (direction === 'to-vm' || !dropped || !isViolationOf(reason)) return;
     if (policy.violation.threshold > 0) this.#memory.violations.note(policy, circumstances.nowNs);
+  }
+
+  #watch({ frame, ...its }: Asked): void {
+    const message = tunnelMessage(its, frame);
+    if (message !== null) this.#memory.tunnel.note(its.direction, message, its.circumstances.nowNs);
   }
 }
 

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { VmnError } from '../lib/errors.ts';
+import type { TunnelSeen } from './tunnel.ts';
 
 export interface NativeHook {
   linkId: number;
@@ -132,6 +133,8 @@ export interface NativeAddon {
   /** `[slot, packets, bytes]` */
   counters(pinDir: string): [number, bigint, bigint][];
   crossings(pinDir: string): bigint;
+  tunnel(pinDir: string): TunnelSeen | null;
+  tunnelIn(state: BigUint64Array): TunnelSeen;
   programTags(): { fromVm: string; toVm: string };
   testRun(
     pinDir: string,

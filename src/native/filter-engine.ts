@@ -15,6 +15,7 @@ import { checkedPolicy, policyHash } from './policy-abi.ts';
 export { ensureBpffs, listPins, removePins, removeRootIfEmpty, setPinsAside } from './bpffs.ts';
 export { counters, eventLoss, violations, type CounterLine, type EventLoss } from './counters.ts';
 export { openEvents, type FilterEvent } from './events.ts';
+export { tunnelSeen, type TunnelSeen } from './tunnel.ts';
 export { testRun, type TestRun, type TestRunMeta } from './test-run.ts';
 
 export type Direction = 'from-vm' | 'to-vm';

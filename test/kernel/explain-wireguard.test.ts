@@ -7,6 +7,7 @@ import { executable, file, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 import { manifest } from '../unit/cli/manifest-text.ts';
 import { explained, Recording, SCENE } from './explain-recording.ts';
+import { newKeys, startPeer } from './wireguard-peer.ts';
 
 const { describe } = requires(
   root,
@@ -17,11 +18,6 @@ const { describe } = requires(
   file(ADDON_PATH, 'make build'),
 );
 
-interface Keys {
-  readonly own: string;
-  readonly peer: string;
-}
-
 describe('explain, of a capture of a real WireGuard', () => {
   let lab: Lab;
   let pcap: string;
@@ -29,12 +25,16 @@ describe('explain, of a capture of a real WireGuard', () => {
   beforeAll(async () => {
     lab = await Lab.create('explainwg');
     const { guest, world, record } = await open(lab);
-    const [mine, theirs] = [await keyOf(guest), await keyOf(world)];
+    const [mine, theirs] = [await newKeys(guest), await newKeys(world)];
     pcap = await record(async () => {
-      const listening = ['listen-port', String(SCENE.port)];
-      await tunnel(world, 'w', { own: theirs.key, peer: mine.pub }, '10.99.0.1/24', listening, []);
-      const calling = ['endpoint', `${SCENE.consumer}:${SCENE.port}`, 'persistent-keepalive', '25'];
-      await tunnel(guest, 'g', { own: mine.key, peer: theirs.pub }, '10.99.0.2/24', [], calling);
+      const own = ['listen-port', String(SCENE.port)];
+      const peer = ['endpoint', `${SCENE.consumer}:${SCENE.port}`, 'persistent-keepalive', '25'];
+      const [here, there] = [
+        { own: mine.key, peer: theirs.pub },
+        { own: theirs.key, peer: mine.pub },
+      ];
+      await startPeer(lab, world, 'w', { keys: there, address: '10.99.0.1/24', own });
+      await startPeer(lab, guest, 'g', { keys: here, address: '10.99.0.2/24', peer });
       await poll(
         'a handshake',
         async () => !/\t0$/m.test(await guest.run(['wg', 'show', 'all', 'latest-handshakes'])),
@@ -81,30 +81,6 @@ describe('explain, of a capture of a real WireGuard', () => {
     return { guest: recording.guest, world: recording.world, record: (act) => recording.record(act) };
   }
 
-  /** wireguard-go as `wg0` of a namespace; it ends with the lab. */
-  async function tunnel(
-    namespace: Namespace,
-    suffix: string,
-    { own, peer }: Keys,
-    address: string,
-    listening: readonly string[],
-    calling: readonly string[],
-  ): Promise<void> {
-    // wireguard-go keeps its control socket in one folder for all namespaces.
-    const name = `vmx${process.pid}${suffix}`;
-    lab.undoLater(`rm -f /var/run/wireguard/${name}.sock`);
-    const child = namespace.spawn(['wireguard-go', '-f', name], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const isUp = async (): Promise<boolean> => (await namespace.exec(['wg', 'show', name])).code === 0;
-    await poll(`wireguard-go ${name}`, isUp, { detail: () => said });
-    const key = write(`${own}\n`, name);
-    const to = ['peer', peer, 'allowed-ips', '10.99.0.0/24', ...calling];
-    await namespace.run(['wg', 'set', name, ...listening, 'private-key', key, ...to]);
-    await namespace.run(['ip', 'address', 'add', address, 'dev', name]);
-    await namespace.run(['ip', 'link', 'set', name, 'mtu', '1420', 'up']);
-  }
-
   function policy(mode: string): string {
     return write(manifest({ more: `  mode: ${mode}\n` }), `${mode}.yaml`);
   }
@@ -115,8 +91,3 @@ describe('explain, of a capture of a real WireGuard', () => {
     return path;
   }
 });
-
-async function keyOf(namespace: Namespace): Promise<{ key: string; pub: string }> {
-  const key = (await namespace.run(['wg', 'genkey'])).trim();
-  return { key, pub: (await namespace.run(['wg', 'pubkey'], { input: `${key}\n` })).trim() };
-}

@@ -6,6 +6,7 @@ import {
   counters,
   readBack,
   replaceFilter,
+  tunnelSeen,
   violations,
   writePolicy,
 } from '../../src/native/filter-engine.ts';
@@ -78,6 +79,7 @@ describe.each(Object.keys(OTHER_VERSIONS) as OtherKind[])('a filter of the %s ve
       expect(seen.policyState).toBe(kind === 'newer' ? 'unknown' : 'set');
       expect([await passes(CAST.endpoint.address), await passes(OTHER)]).toEqual([1, 0]);
       expect(() => violations(held.pinDir)).toThrow(expect.objectContaining({ code: 'VMN_BPF_MAP' }));
+      expect(() => tunnelSeen(held.pinDir)).toThrow(expect.objectContaining({ code: 'VMN_BPF_MAP' }));
     });
 
     test('closed in place when nothing is to pass any more', async () => {
@@ -116,6 +118,7 @@ describe.each(Object.keys(OTHER_VERSIONS) as OtherKind[])('a filter of the %s ve
       held.send(toAddress(STRANGER.address));
       replaceFilter(held.pinDir, held.ifindex, policyB, hook.options);
       expect(violations(held.pinDir)).toEqual({ crossings: 0n });
+      expect(tunnelSeen(held.pinDir)).toMatchObject({ address: '0.0.0.0', handshakes: 0n });
       expect(counters(held.pinDir).map(({ packets }) => packets)).toEqual(kind === 'newer' ? [] : [1n]);
       held.send(toAddress(STRANGER.address));
       expect(violations(held.pinDir)).toEqual({ crossings: 1n });

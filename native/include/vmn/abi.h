@@ -137,6 +137,36 @@ struct vmn_state {
 	struct vmn_violations violations;
 };
 
+/* Handshake initiations of one side that were not answered yet. */
+struct vmn_asked {
+	__u64 first_ns; /* of those in a row; 0: none */
+	__u64 last_ns;
+	__u32 sender; /* the sender's index in the last one; the others are void with it */
+	__u32 reserved;
+};
+
+/* One handshake: the index that each side gave it, as they stand in the messages. */
+struct vmn_session {
+	__u64 time_ns; /* 0: none */
+	__u32 vm_index;
+	__u32 consumer_index;
+};
+
+/* Bumped when the meaning or place of a field of vmn_tunnel changes. */
+#define VMN_TUNNEL_ABI 1
+
+/* What passing datagrams told of the tunnel (tunnel.h). Times: CLOCK_MONOTONIC, 0: never. Pairs: by direction. */
+struct vmn_tunnel {
+	struct vmn_endpoint endpoint; /* whose it is */
+	struct vmn_asked asked[2];
+	struct vmn_session offered; /* the VM's answer to the consumer, who has not shown yet that it took it */
+	struct vmn_session session; /* the last handshake */
+	__u64 handshakes;
+	__u64 data_ns[2]; /* the last data message of that session */
+	__u32 used;       /* the index that the consumer last sent data to */
+	__u32 has_used;
+};
+
 /* Which frames have been told about; per CPU in the eBPF engine. */
 #define VMN_TOLD_SLOTS 64
 #define VMN_TOLD_AGAIN_SECONDS 10
@@ -211,6 +241,10 @@ VMN_STATIC_ASSERT(sizeof(struct vmn_flows) == 4096, "vmn_flows is 4096 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_state) == 56, "vmn_state is 56 bytes");
 VMN_AT(vmn_state, violations, 24);
 VMN_AT(vmn_violations, crossings, 24);
+VMN_STATIC_ASSERT(sizeof(struct vmn_tunnel) == 120, "vmn_tunnel is 120 bytes");
+VMN_AT(vmn_tunnel, offered, 56);
+VMN_AT(vmn_tunnel, session, 72);
+VMN_AT(vmn_tunnel, used, 112);
 VMN_STATIC_ASSERT(sizeof(struct vmn_reports) == 520, "vmn_reports is 520 bytes");
 VMN_STATIC_ASSERT(sizeof(struct vmn_event) == 96, "vmn_event is 96 bytes");
 VMN_AT(vmn_event, kind, 28);

@@ -3,6 +3,7 @@ import type { VmnError } from '../../lib/errors.ts';
 import { decodePolicy, encodePolicy } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import type { HostRoute, Kernel, Link, ReadBack } from '../host/kernel.ts';
+import type { TunnelSigns } from '../host/tunnel-signs.ts';
 import { isClaimAlive } from '../wiring/closed-tap.ts';
 import { besideOf, PinnedPrograms } from '../wiring/beside.ts';
 import { isTapName, ownerOfAlias } from '../wiring/identity.ts';
@@ -74,6 +75,7 @@ export function observeAttachment(
     beside: besideOf(filter, tap, host.programs),
     currentProgram,
     crossings: host.pins.has(tap) ? crossingsOf(kernel, pinDir, sound) : null,
+    tunnel: host.pins.has(tap) ? tunnelOf(kernel, pinDir) : null,
     stagedReplacement: kernel.isReplacing(pinDir),
     pinned: host.pins.has(tap),
     policy: policyOf(filter),
@@ -114,6 +116,16 @@ export function crossingsOf(kernel: Kernel, pinDir: string, sound: boolean): num
   } catch (error) {
     if (sound || !isVmnError(error)) throw error;
     return null;
+  }
+}
+
+/** Whatever is told of a tunnel, nothing is enforced by it: not being able to read it is no failure of the attachment. */
+export function tunnelOf(kernel: Kernel, pinDir: string): TunnelSigns | null {
+  try {
+    return kernel.tunnel(pinDir);
+  } catch (error) {
+    if (isVmnError(error)) return null;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Policy } from '../../native/policy-abi.ts';
 import type { Link, ReadBack, TapHolder } from '../host/kernel.ts';
+import type { TunnelSigns } from '../host/tunnel-signs.ts';
 import type { Beside } from '../wiring/beside.ts';
 import type { RecordState } from '../wiring/record.ts';
 
@@ -23,6 +24,8 @@ export interface ObservedAttachment {
   readonly policy: Policy | null;
   /** How often the threshold of violations was reached since the maps were made; null when that cannot be told. */
   readonly crossings: number | null;
+  /** What the filter saw of the tunnel; null when it does not look, or cannot be asked. */
+  readonly tunnel: TunnelSigns | null;
   /** Who holds the tap, looked for only when the VM is to be ended for its violations. */
   readonly holders: readonly TapHolder[];
   /** Kernel settings of the tap that are not as they should be; paths under /proc/sys. */

@@ -1,5 +1,5 @@
 import type { ActPlace } from '../attachment/act.ts';
-import { crossingsOf, groupByLink, listRecords, policyOf } from '../attachment/observe.ts';
+import { crossingsOf, groupByLink, listRecords, policyOf, tunnelOf } from '../attachment/observe.ts';
 import type { DesiredAttachment } from '../attachment/desired.ts';
 import type { ObservedAttachment } from '../attachment/observed.ts';
 import { withoutFormer } from '../attachment/former-filters.ts';
@@ -96,6 +96,7 @@ export class FoundLinks implements RoundSubject<ObservedSite> {
       crossings: pinned
         ? crossingsOf(kernel, pinDir, link !== null && fault === null && currentProgram)
         : null,
+      tunnel: pinned ? tunnelOf(kernel, pinDir) : null,
       stagedReplacement: kernel.isReplacing(pinDir),
       pinned,
       policy: policyOf(filter),

@@ -1,5 +1,6 @@
 import type { CounterLine, ReadBack } from '../../native/filter-engine.ts';
 import type { Link } from '../../native/rtnetlink.ts';
+import type { TunnelSigns } from './tunnel-signs.ts';
 
 export type { ReadBack } from '../../native/filter-engine.ts';
 export type { Link } from '../../native/rtnetlink.ts';
@@ -60,6 +61,8 @@ export interface Kernel {
   writePolicy(pinDir: string, policy: Uint8Array | null): void;
   /** How often the VM reached its threshold of violations, counted since the maps of the filter were made. */
   violations(pinDir: string): { crossings: bigint };
+  /** What it saw of the tunnel; null: it does not look. */
+  tunnel(pinDir: string): TunnelSigns | null;
   /** Frames since the filter was attached, by direction and reason. Some hundred system calls. */
   counters(pinDir: string): CounterLine[];
   /** A replacement was begun and did not end. */

@@ -57,6 +57,7 @@ export class PinRoot {
       readBack: (pinDir) => kernel.readBack(this.#at(pinDir)),
       writePolicy: (pinDir, policy) => kernel.writePolicy(this.#at(pinDir), policy),
       violations: (pinDir) => kernel.violations(this.#at(pinDir)),
+      tunnel: (pinDir) => kernel.tunnel(this.#at(pinDir)),
       counters: (pinDir) => kernel.counters(this.#at(pinDir)),
       isReplacing: (pinDir) => kernel.isReplacing(this.#at(pinDir)),
       removePins: (pinDir, options) => kernel.removePins(this.#at(pinDir), options),

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { endianness, uptime } from 'node:os';
 import { dirname, join } from 'node:path';
+import { systemClock } from '../../lib/clock.ts';
 import { VmnError } from '../../lib/errors.ts';
 import * as engine from '../../native/filter-engine.ts';
 import * as rtnetlink from '../../native/rtnetlink.ts';
@@ -11,6 +12,7 @@ import type { HostRoute, Kernel } from './kernel.ts';
 import { parseOwnNetworks } from './proc-fib.ts';
 import { parseProcRoutes } from './proc-routes.ts';
 import { findTapHolders } from './tap-holders.ts';
+import { tunnelSigns } from './tunnel-signs.ts';
 
 /** Shows the namespace of the calling thread. */
 const FIB = '/proc/thread-self/net/fib_trie';
@@ -43,6 +45,10 @@ export function systemKernel(): Kernel {
     readBack: (pinDir) => engine.readBack(pinDir),
     writePolicy: (pinDir, policy) => engine.writePolicy(pinDir, policy),
     violations: (pinDir) => engine.violations(pinDir),
+    tunnel: (pinDir) => {
+      const seen = engine.tunnelSeen(pinDir);
+      return seen === null ? null : tunnelSigns(seen, systemClock.monotonicNs());
+    },
     counters: (pinDir) => engine.counters(pinDir),
     isReplacing: (pinDir) => existsSync(`${pinDir}_next`),
     listPins: (root) => engine.listPins(root),

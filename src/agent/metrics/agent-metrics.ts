@@ -1,5 +1,6 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
+import type { ConditionReason } from '../../api/v1alpha1/conditions.ts';
 import { isDrop, reasonMetric, REASONS } from '../../filter/drop-reason.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ControllerMetrics, Metrics } from '../../lib/metrics.ts';
@@ -25,6 +26,8 @@ export interface AgentMetricsPorts {
 }
 
 const STATES: readonly AttachmentState[] = ['Denied', 'Programmed', 'Enforced', 'Pending', 'Error'];
+/** Of cards with a policy; the other reasons are no tunnel's. */
+const TUNNEL_REASONS: readonly ConditionReason[] = ['HandshakeSeen', 'NoHandshake', 'HandshakeStale', 'Idle'];
 const DIRECTIONS = { 'from-vm': 'from_vm', 'to-vm': 'to_vm' } as const;
 
 /** The passes, as a controller with one worker. */
@@ -90,6 +93,16 @@ export class AgentMetrics implements PassObserver {
       collect() {
         for (const state of STATES)
           this.set({ state }, attachments().filter((one) => one.state === state).length);
+      },
+    });
+    new Gauge({
+      name: 'vmnetwork_agent_tunnels',
+      help: 'Network cards of this host with a policy, by what was seen of their tunnels.',
+      labelNames: ['reason'],
+      registers: [registry],
+      collect() {
+        for (const reason of TUNNEL_REASONS)
+          this.set({ reason }, attachments().filter(({ tunnel }) => tunnel.reason === reason).length);
       },
     });
     gauge(

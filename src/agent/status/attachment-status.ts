@@ -4,6 +4,7 @@ import { MILLION } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
 import { engineOf } from '../wiring/verify.ts';
 import { percent } from './detection.ts';
+import { tunnelStatus } from './tunnel.ts';
 import type { ViolationLog } from './violation-log.ts';
 import type { AttachmentState, AttachmentStatus, EnforcedPolicy } from './status.ts';
 
@@ -40,6 +41,7 @@ export function attachmentStatus(
       quarantinedAt: record?.violations?.quarantinedAt ?? null,
       last: log.of(pins),
     },
+    tunnel: tunnelStatus(policyReadBack(result), observed?.tunnel ?? null, verifiedAt),
     ...(record?.guest === undefined ? {} : { guest: record.guest }),
     ...(result.guest === undefined ? {} : { provisioning: result.guest }),
     message: messageOf(result, unreachable),
@@ -73,6 +75,11 @@ function enforcedPolicy({ observed, verified }: AttachmentResult, verifiedAt: st
     generation: Number(observed.policy.generation),
     verifiedAt,
   };
+}
+
+/** What was read back between two programs in their places, whosever wish it is. */
+function policyReadBack({ observed }: AttachmentResult): Policy | null {
+  return observed === null || observed.link === null || observed.fault !== null ? null : observed.policy;
 }
 
 function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): string {

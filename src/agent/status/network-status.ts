@@ -33,7 +33,7 @@ export function networkStatus(input: NetworkReportInput, history: ConditionHisto
     generation,
     mode: plan.mode,
     endpoint: plan.endpoint,
-    conditions: history.stamp(plan.key, generation, [...conditions, ready]),
+    conditions: history.stamp(plan.key, generation, [...conditions, tunnelCondition(input), ready]),
     attachments: plan.vms,
   };
 }
@@ -90,6 +90,22 @@ function inPart(spec: NetworkReportInput['spec']): Pick<PlannedCondition, 'reaso
   const rate = effectiveRatePerMillion(spec);
   const message = `${percent(rate)} of the frames are judged; ${detection(rate)}`;
   return { reason: 'SampledInPart', message };
+}
+
+/** The worst of its VMs. Nothing waits for it: a consumer that has not dialled yet is not for this host to mend. */
+function tunnelCondition({ attachments }: NetworkReportInput): PlannedCondition {
+  const type = 'TunnelEstablished';
+  const told = (['False', 'Unknown'] as const)
+    .map((status) => attachments.find(({ tunnel }) => tunnel.status === status))
+    .find((one) => one !== undefined);
+  if (told !== undefined) {
+    const { status, reason, message } = told.tunnel;
+    return { type, status, reason, message: `VM ${told.vm}: ${message}` };
+  }
+  if (attachments.length === 0)
+    return { type, status: 'Unknown', reason: 'Pending', message: 'no VM is bound to it' };
+  const message = `${attachments.length} of ${attachments.length} attachments`;
+  return { type, status: 'True', reason: 'HandshakeSeen', message };
 }
 
 /** As asked for is Ready: Direct, Sampled and Audit are asked for. A VM that was quarantined for what it did is not. */

@@ -64,12 +64,13 @@ export function unverifiedStatus(before: AgentStatus, problem: Problem): AgentSt
       ...attachment,
       state: 'Error',
       enforced: null,
+      tunnel: { status: 'Unknown', reason: 'Pending', message },
       message,
     })),
     networks: before.networks.map((network) => ({
       ...network,
       conditions: network.conditions.map((condition) =>
-        ['Enforced', 'Ready'].includes(condition.type)
+        ['Enforced', 'TunnelEstablished', 'Ready'].includes(condition.type)
           ? { ...condition, status: 'Unknown', reason: 'Pending', message }
           : condition,
       ),

@@ -2,6 +2,7 @@ import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { Problem } from '../../api/manifest.ts';
 import type { GuestState } from '../guest/provisioning.ts';
 import type { RecordedGuest } from '../wiring/record.ts';
+import type { TunnelStatus } from './tunnel.ts';
 import type { Engine } from '../wiring/verify.ts';
 
 /**
@@ -79,6 +80,8 @@ export interface AttachmentStatus {
   /** Somebody had removed its filter a moment ago. */
   readonly detached?: boolean;
   readonly violations: ViolationStatus;
+  /** Whether its tunnel stands, by the shape of what passes; nothing is enforced by it. */
+  readonly tunnel: TunnelStatus;
   /** What the guest was given at the last start of its VM; absent: no tunnel. */
   readonly guest?: RecordedGuest;
   /** Of one that somebody else started: whether it was given its seed image. Absent: its network does not ask for it. */

@@ -14,7 +14,7 @@ export const CONDITION_TYPES = [
   'Enforced',
   /** The guest got its tunnel and firewall by cloud-init. */
   'GuestProvisioned',
-  /** A WireGuard handshake was seen. */
+  /** A WireGuard handshake was seen, by the shape of what passed: a sign and no proof. */
   'TunnelEstablished',
   /** All that the spec asks for holds. */
   'Ready',
@@ -70,6 +70,8 @@ export const CONDITION_REASONS = {
   NotRequested: 'the spec does not ask for it',
   HandshakeSeen: 'a handshake was answered lately',
   NoHandshake: 'no handshake was seen',
+  HandshakeStale: 'the last handshake is too old for its keys, and new ones are asked for in vain',
+  Idle: 'the last handshake is too old for its keys, and nobody asks for a new one: nothing is sent',
   // Released
   Gone: 'the network card is gone',
   // BpfFsReady, Degraded

@@ -46,6 +46,10 @@ const attachmentSchema = z.looseObject({
       verifiedAt: z.string(),
     })
     .nullable(),
+  /** An agent of an earlier version does not tell. */
+  tunnel: z
+    .looseObject({ status: z.string(), reason: z.string(), lastHandshake: z.string().exactOptional() })
+    .exactOptional(),
   message: z.string(),
 });
 

@@ -67,6 +67,8 @@ interface AttachmentRow {
   readonly inUse: boolean;
   readonly endpoint: string | null;
   readonly generation: number | bigint | null;
+  /** Null: nobody tells. */
+  readonly tunnelText: string | null;
   readonly message: string;
 }
 
@@ -80,6 +82,7 @@ function attachmentTable(rows: readonly AttachmentRow[], paint: Paint): string {
     { heading: 'ENDPOINT' },
     { heading: 'GENERATION', align: 'right' },
     { heading: 'IN USE' },
+    { heading: 'TUNNEL' },
     { heading: 'MESSAGE' },
   ]);
   return table.render(
@@ -92,6 +95,7 @@ function attachmentTable(rows: readonly AttachmentRow[], paint: Paint): string {
       row.endpoint,
       row.generation,
       row.inUse ? 'yes' : 'no',
+      row.tunnelText,
       row.message,
     ]),
   );
@@ -104,7 +108,15 @@ function attachmentRow(attachment: SeenAttachment, networks: readonly SeenNetwor
     ...attachment,
     endpoint: enforced && network ? endpointText(network.endpoint) : null,
     generation: enforced ? enforced.generation : null,
+    tunnelText: tunnelText(attachment),
   };
+}
+
+/** Why it is thought to stand or not, and how old its handshake was when that was looked at. */
+function tunnelText({ tunnel, enforced }: SeenAttachment): string | null {
+  if (tunnel?.lastHandshake === undefined || !enforced) return tunnel?.reason ?? null;
+  const ageMs = Date.parse(enforced.verifiedAt) - Date.parse(tunnel.lastHandshake);
+  return `${tunnel.reason}, ${Math.max(0, Math.round(ageMs / 1000))} s`;
 }
 
 /** Lines for what keeps a network from being ready, as its own conditions tell. */
@@ -156,7 +168,10 @@ function noNetwork(manifests: string | null): string {
 /** What the kernel holds, when no agent is there to ask. */
 export function kernelText(attachments: readonly KernelAttachment[], paint: Paint): string {
   if (attachments.length === 0) return 'No VM has a filter on this host.\n';
-  return attachmentTable(attachments, paint);
+  return attachmentTable(
+    attachments.map((attachment) => ({ ...attachment, tunnelText: null })),
+    paint,
+  );
 }
 
 /** Where an attachment stays. A VM may be denied on purpose; one whose network is refused makes that network not ready. */

@@ -22,3 +22,23 @@ export function wireGuardShape(
 export function keepAlive(): Uint8Array {
   return wireGuardShape(WireGuard.transport.type, WireGuard.transport.bytes);
 }
+
+export interface MessageFields {
+  readonly type: number;
+  /** Indices, as the paper has them: the least byte first. */
+  readonly sender?: number;
+  readonly receiver?: number;
+  /** The right length unless given. */
+  readonly bytes?: number;
+  readonly reserved?: readonly number[];
+}
+
+/** A message whose indices are known; the rest is noise. */
+export function wireGuardMessage({ type, sender = 0, receiver = 0, ...given }: MessageFields): Uint8Array {
+  const usual = Object.values(WireGuard).find((known) => known.type === type)?.bytes ?? 32;
+  const whole = wireGuardShape(type, Math.max(given.bytes ?? usual, 12), given.reserved);
+  const view = new DataView(whole.buffer, whole.byteOffset);
+  if (type <= 2) view.setUint32(4, sender, true);
+  if (type > 1) view.setUint32(type === 2 ? 8 : 4, receiver, true);
+  return whole.subarray(0, given.bytes ?? usual);
+}

@@ -56,6 +56,9 @@ const EDITS: Readonly<Record<OtherKind, Edits>> = {
       [/(struct vmn_state \{\n)/, '$1\t__u64 newer;\n'],
       [/sizeof\(struct vmn_state\) == 56/, 'sizeof(struct vmn_state) == 64'],
       [/(VMN_AT\(vmn_state, violations,) 24/, '$1 32'],
+      [/(struct vmn_tunnel \{\n)/, '$1\t__u64 newer;\n'],
+      [/sizeof\(struct vmn_tunnel\) == 120/, 'sizeof(struct vmn_tunnel) == 128'],
+      [/(VMN_AT\(vmn_tunnel, \w+, )(\d+)/g, (_, head, at) => `${head}${Number(at) + 8}`],
       [/(#define VMN_COUNTER_SLOTS) \(4/, '$1 (5'],
       [/(__u8 head\[VMN_EVENT_HEAD_BYTES\];.*\n)/, '$1\t__u64 newer;\n'],
       [/sizeof\(struct vmn_event\) == 96/, 'sizeof(struct vmn_event) == 104'],
@@ -79,6 +82,7 @@ const EDITS: Readonly<Record<OtherKind, Edits>> = {
       [/(VMN_AT\(vmn_policy, endpoint, )40/, '$148'],
       [/(VMN_AT\(vmn_policy, previous, )48/, '$140'],
       [/(#define VMN_STATE_ABI) \d+/, '$1 77'],
+      [/(#define VMN_TUNNEL_ABI) \d+/, '$1 77'],
     ],
     'src/native/policy-abi.ts': [
       [/(POLICY_ABI =) \d+/, '$1 1'],

@@ -67,6 +67,7 @@ describe('the status', () => {
           verifiedAt: '2026-01-31T12:00:01Z',
         },
         violations: { crossings: 0, quarantinedAt: null, last: [] },
+        tunnel: expect.objectContaining({ status: 'Unknown', reason: 'Pending' }),
         message: 'only 203.0.113.10:51900 passes',
       },
     ]);
@@ -82,6 +83,7 @@ describe('the status', () => {
       Bound: 'True Bound',
       Programmed: 'True Programmed',
       Enforced: 'True Verified',
+      TunnelEstablished: 'Unknown Pending',
       Ready: 'True Ready',
     });
     expect(JSON.parse(JSON.stringify(status))).toEqual(status);
@@ -107,6 +109,7 @@ describe('the status', () => {
       Bound: 'True Bound',
       Programmed: 'False Denied',
       Enforced: 'False Denied',
+      TunnelEstablished: 'False Denied',
       Ready: 'False NotReady',
     });
   });

@@ -71,6 +71,12 @@ export function attachment(change: Partial<AttachmentStatus> = {}): AttachmentSt
       verifiedAt: '2026-01-31T12:00:01Z',
     },
     violations: { crossings: 0, quarantinedAt: null, last: [] },
+    tunnel: {
+      status: 'True',
+      reason: 'HandshakeSeen',
+      message: '',
+      lastHandshake: '2026-01-31T11:59:19Z',
+    },
     message: '',
     ...change,
   };

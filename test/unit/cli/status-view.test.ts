@@ -14,8 +14,8 @@ describe('statusText', () => {
         'NETWORK               MODE      ENDPOINT            READY  ENFORCED  ATTACHED  FILE',
         'tenant-a/rental-7f3a  Filtered  203.0.113.10:51900  True   True      1/1       rental.yaml',
         '',
-        'VM           NETWORK               TAP             ADDRESS     STATE     ENDPOINT            GENERATION  IN USE  MESSAGE',
-        'rental-7f3a  tenant-a/rental-7f3a  vmn-0123456789  100.64.0.5  Enforced  203.0.113.10:51900           4  yes     -',
+        'VM           NETWORK               TAP             ADDRESS     STATE     ENDPOINT            GENERATION  IN USE  TUNNEL               MESSAGE',
+        'rental-7f3a  tenant-a/rental-7f3a  vmn-0123456789  100.64.0.5  Enforced  203.0.113.10:51900           4  yes     HandshakeSeen, 42 s  -',
         '',
       ].join('\n'),
     );
@@ -69,7 +69,7 @@ describe('statusText', () => {
       plain,
     );
     expect(text.split('\n').slice(4)).toEqual([
-      'rental-7f3a  tenant-a/rental-7f3a  vmn-0123456789  100.64.0.5  Denied  -                  -  no      refused\\x0aok',
+      'rental-7f3a  tenant-a/rental-7f3a  vmn-0123456789  100.64.0.5  Denied  -                  -  no      HandshakeSeen  refused\\x0aok',
       '',
       'PROBLEMS',
       'tenant-a/rental-7f3a: Accepted=False, Unsupported: use\\x1b[2J Filtered',

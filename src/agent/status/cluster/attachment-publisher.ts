@@ -158,8 +158,8 @@ export class AttachmentPublisher {
   }
 }
 
-/** Without when it was read back, which is another time after each pass. */
-function textOf({ enforced, ...report }: AttachmentReport): string {
+/** Without when it was read back, which is another time after each pass, and without what moves with traffic. */
+function textOf({ enforced, tunnel: _tunnel, ...report }: AttachmentReport): string {
   return canonicalJson({
     ...report,
     enforced: enforced === undefined ? null : { ...enforced, verifiedAt: '' },

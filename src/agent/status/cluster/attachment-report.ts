@@ -4,11 +4,12 @@ import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import { attachmentConditions, readBackOf } from './attachment-conditions.ts';
 import { guestCondition, guestReport } from './guest-condition.ts';
 import type { CardOutcome } from './attachment-conditions.ts';
+import { tunnelCondition } from './tunnel-condition.ts';
 
 /** What is to be said of an attachment, but for what takes time into account; see attachment-write.ts. */
 export interface AttachmentReport extends Pick<
   VmNetworkAttachmentStatus,
-  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds' | 'guest'
+  'engine' | 'interface' | 'enforced' | 'exposureMilliseconds' | 'guest' | 'tunnel'
 > {
   readonly observedGeneration: number;
   readonly conditions: readonly PlannedCondition[];
@@ -29,6 +30,7 @@ export function attachmentReport(
   const conditions = attachmentConditions(judged, outcome);
   const guest = guestCondition(judged, outcome, sealedFault);
   if (guest !== null) conditions.push(guest);
+  if (!attachment.deleting) conditions.push(tunnelCondition(judged, outcome));
   return { observedGeneration: attachment.generation, conditions, ...cardReport(judged, outcome) };
 }
 
@@ -36,8 +38,9 @@ export function attachmentReport(
 export function unverifiedReport(report: AttachmentReport, message: string): AttachmentReport {
   const { enforced: _before, ...rest } = report;
   const conditions = report.conditions.map((condition): PlannedCondition => {
-    if (condition.type !== 'Enforced') return condition;
-    return { type: 'Enforced', status: 'Unknown', reason: 'Pending', message: `not verified: ${message}` };
+    const { type } = condition;
+    if (type !== 'Enforced' && type !== 'TunnelEstablished') return condition;
+    return { type, status: 'Unknown', reason: 'Pending', message: `not verified: ${message}` };
   });
   return { ...rest, conditions };
 }
@@ -58,9 +61,16 @@ function cardReport(
       ...(found?.site == null ? {} : { netns: found.site }),
     },
     ...guestReport(judged, outcome),
+    ...lastHandshakeOf(outcome),
     ...exposureOf(outcome),
     ...enforcedOf(judged, readBackOf(judged, outcome)),
   };
+}
+
+/** metav1.Time, which has no fraction. */
+function lastHandshakeOf({ seen: { tunnel } }: CardOutcome): Pick<AttachmentReport, 'tunnel'> {
+  const { lastHandshake } = tunnel;
+  return lastHandshake === undefined ? {} : { tunnel: { lastHandshake: `${lastHandshake.slice(0, 19)}Z` } };
 }
 
 /** A tap of ours is closed before anybody can open it. Of one that was found closed this agent cannot tell. */

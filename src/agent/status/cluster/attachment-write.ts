@@ -16,6 +16,9 @@ export interface Coarse {
   readonly lastViolations: readonly ViolationSeen[];
 }
 
+/** Handshakes are at least 5 s apart (WireGuard's REKEY_TIMEOUT): times that are closer are one, measured twice. */
+const SAME_HANDSHAKE_MS = 2_500;
+
 /** What of a status there is to write: nothing, what moves with traffic, or more than that. */
 export type Change = 'none' | 'coarse' | 'report';
 
@@ -30,7 +33,7 @@ const OWN_TYPES: ReadonlySet<string> = new Set([
 
 /** The whole status as it is to be, given the one that stands. Pure. */
 export function completeStatus(
-  { conditions, ...report }: AttachmentReport,
+  { conditions, tunnel, ...report }: AttachmentReport,
   { counters, lastViolations }: Coarse,
   before: VmNetworkAttachmentStatus | undefined,
   now: Date,
@@ -46,8 +49,18 @@ export function completeStatus(
       ...foreign,
     ],
     ...(counts === undefined ? {} : { counters: counts }),
+    ...(tunnel === undefined
+      ? {}
+      : { tunnel: isSameHandshake(before?.tunnel, tunnel) ? before?.tunnel : tunnel }),
     ...(lastViolations.length === 0 ? {} : { lastViolations: [...lastViolations] }),
   };
+}
+
+type Tunnel = VmNetworkAttachmentStatus['tunnel'];
+
+function isSameHandshake(before: Tunnel, now: Tunnel): boolean {
+  const apartMs = Date.parse(now?.lastHandshake ?? '') - Date.parse(before?.lastHandshake ?? '');
+  return Math.abs(apartMs) <= SAME_HANDSHAKE_MS;
 }
 
 /** What an earlier run of the agent measured of the same interface. */
@@ -91,6 +104,7 @@ function wholeSeconds(now: Date): string {
 function reportText({
   counters: _counters,
   lastViolations: _violations,
+  tunnel: _tunnel,
   ...rest
 }: VmNetworkAttachmentStatus): string {
   const { enforced } = rest;
@@ -100,6 +114,6 @@ function reportText({
   });
 }
 
-function coarseText({ counters, lastViolations = [] }: VmNetworkAttachmentStatus): string {
-  return canonicalJson({ counters: counters ?? null, lastViolations });
+function coarseText({ counters, lastViolations = [], tunnel }: VmNetworkAttachmentStatus): string {
+  return canonicalJson({ counters: counters ?? null, lastViolations, tunnel: tunnel ?? null });
 }

@@ -77,8 +77,13 @@ describe('what an agent says of an attachment', () => {
     return report;
   }
 
+  /** But for what is said of the tunnel, which the kernel of these tests does not look at. */
   const said = ({ conditions }: AttachmentReport): Record<string, string> =>
-    Object.fromEntries(conditions.map(({ type, status, reason }) => [type, `${status} ${reason}`]));
+    Object.fromEntries(
+      conditions
+        .filter(({ type }) => type !== 'TunnelEstablished')
+        .map(({ type, status, reason }) => [type, `${status} ${reason}`]),
+    );
 
   test('enforced: what was read back in this pass, with the hash of the spec', async () => {
     const object = attachment({ generation: 4, policyGeneration: 7 });
@@ -94,6 +99,7 @@ describe('what an agent says of an attachment', () => {
           message: 'only 203.0.113.10:51900 passes',
         },
         { type: 'Enforced', status: 'True', reason: 'Verified', message: 'only 203.0.113.10:51900 passes' },
+        expect.objectContaining({ type: 'TunnelEstablished', status: 'Unknown', reason: 'Pending' }),
       ],
       engine: 'tcx',
       interface: { name: identityOf('vm-a').tap, ifindex },
@@ -106,6 +112,19 @@ describe('what an agent says of an attachment', () => {
         verifiedAt: NOW,
       },
     });
+  });
+
+  test('the tunnel: what the filter saw, and when, in whole seconds', async () => {
+    await reportAfter(attachment());
+    const unanswered = { vm: null, consumer: null };
+    const signs = { address: '203.0.113.10', port: 51900, handshakeAgoMs: 41_600, unanswered };
+    for (const pins of host.kernel.pins.values()) pins.tunnel = signs;
+    const { conditions, tunnel } = await reportAfter(attachment());
+    expect(conditions).toContainEqual(
+      expect.objectContaining({ type: 'TunnelEstablished', status: 'True', reason: 'HandshakeSeen' }),
+    );
+    const seenAt = `${new Date(Date.parse(NOW) - 41_600).toISOString().slice(0, 19)}Z`;
+    expect(tunnel).toEqual({ lastHandshake: seenAt });
   });
 
   test("the guest's public key, if it was given one", async () => {
@@ -273,6 +292,7 @@ describe('what an agent says of an attachment', () => {
     expect(reportOf({ ...judged[0]!, place }, result).conditions).toEqual([
       { type: 'Programmed', status: 'False', reason: 'UnsupportedBackend', message: 'slirp' },
       { type: 'Enforced', status: 'False', reason: 'UnsupportedBackend', message: 'slirp' },
+      expect.objectContaining({ type: 'TunnelEstablished', status: 'Unknown' }),
     ]);
   });
 

@@ -48,6 +48,7 @@ function observed(over: Partial<ObservedAttachment> = {}): ObservedAttachment {
       },
       ...{ master: 0, kind: 'tun', owner: { vm: 'vm-a' } },
     },
+    tunnel: null,
     filter: { fromVm: HOOK, toVm: HOOK, policy: null, policyState: 'empty', policyHash: null },
     fault: null,
     beside: { former: [], ours: [], foreign: [] },

@@ -9,6 +9,7 @@ import type {
 import { VmnError } from '../../../../src/lib/errors.ts';
 import type { ErrorCode } from '../../../../src/lib/errors.ts';
 import type { CounterLine } from '../../../../src/native/counters.ts';
+import type { TunnelSigns } from '../../../../src/agent/host/tunnel-signs.ts';
 import { policyHash } from '../../../../src/native/policy-abi.ts';
 
 // Long because it is one machine: links, programs, policies, routes and settings refer to each other throughout.
@@ -58,6 +59,8 @@ interface PinSet {
   staged: boolean;
   /** How often the VM reached its threshold of violations. */
   crossings: number;
+  /** What it saw of the tunnel; absent: it does not look. */
+  tunnel?: TunnelSigns;
   counters?: CounterLine[];
 }
 
@@ -396,6 +399,11 @@ export class ModelKernel implements Kernel {
     if (set === undefined)
       throw new VmnError('VMN_BPF_MAP', { attempted: 'read the violations', on: pinDir });
     return { crossings: BigInt(set.crossings) };
+  }
+
+  tunnel(pinDir: string): TunnelSigns | null {
+    this.step('VMN_BPF_MAP', 'read what was seen of the tunnel');
+    return this.pins.get(pinDir)?.tunnel ?? null;
   }
 
   counters(pinDir: string): CounterLine[] {
