@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Lab, type Namespace, poll } from '../support/lab/index.ts';
+import { startWireGuardGo, type Lab, type Namespace } from '../support/lab/index.ts';
 
 export interface PeerKeys {
   readonly own: string;
@@ -23,14 +23,8 @@ export async function startPeer(
   suffix: string,
   { keys, address, own = [], peer = [] }: PeerOptions,
 ): Promise<string> {
-  // wireguard-go keeps its control socket in one folder for all namespaces.
   const name = `vmx${process.pid}${suffix}`;
-  lab.undoLater(`rm -f /var/run/wireguard/${name}.sock`);
-  const child = namespace.spawn(['wireguard-go', '-f', name], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const isUp = async (): Promise<boolean> => (await namespace.exec(['wg', 'show', name])).code === 0;
-  await poll(`wireguard-go ${name}`, isUp, { detail: () => said });
+  await startWireGuardGo(lab, namespace, name);
   const key = join(lab.scratch, name);
   writeFileSync(key, `${keys.own}\n`, { mode: 0o600 });
   const to = ['peer', keys.peer, 'allowed-ips', '10.99.0.0/24', ...peer];
