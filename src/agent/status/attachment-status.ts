@@ -1,8 +1,12 @@
+import type { ObservedAttachment } from '../attachment/observed.ts';
 import type { AttachmentResult } from '../attachment/rounds.ts';
+import { isSilentOrEnded } from '../userspace/engine-view.ts';
 import { GATEWAY_ADDRESS, GATEWAY_MAC, identityOf } from '../wiring/identity.ts';
 import { MILLION } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
+import type { Claim } from '../wiring/record.ts';
 import { engineOf } from '../wiring/verify.ts';
+import type { CardEngine } from '../wiring/verify.ts';
 import { percent } from './detection.ts';
 import type { ViolationLog } from './violation-log.ts';
 import type { AttachmentState, AttachmentStatus, EnforcedPolicy } from './status.ts';
@@ -32,9 +36,10 @@ export function attachmentStatus(
     gatewayMac: GATEWAY_MAC,
     state: stateOf(result),
     inUse,
-    engine: observed === null ? 'tcx' : engineOf(observed.filter),
+    engine: cardEngineOf(observed),
     enforced: enforcedPolicy(result, verifiedAt),
     ...(isLost(result.lost) ? { detached: true } : {}),
+    ...(isEngineLost(result) ? { engineLost: true } : {}),
     violations: {
       crossings: observed?.crossings ?? null,
       quarantinedAt: record?.violations?.quarantinedAt ?? null,
@@ -65,14 +70,37 @@ function extentOf({ flags, mode, samplePerMillion }: Policy): 'all' | 'sampled' 
 function enforcedPolicy({ observed, verified }: AttachmentResult, verifiedAt: string): EnforcedPolicy | null {
   if (!verified || observed === null || observed.fault !== null || observed.policy === null) return null;
   const { fromVm, toVm, policyHash } = observed.filter;
+  const generation = Number(observed.policy.generation);
+  if (observed.engine !== undefined) {
+    const process = engineProcessOf(observed);
+    return process === null || policyHash === null ? null : { policyHash, process, generation, verifiedAt };
+  }
   if (fromVm === null || toVm === null || policyHash === null) return null;
   return {
     policyHash,
     programTag: { fromVm: fromVm.programTag, toVm: toVm.programTag },
     linkId: { fromVm: fromVm.linkId, toVm: toVm.linkId },
-    generation: Number(observed.policy.generation),
+    generation,
     verifiedAt,
   };
+}
+
+function cardEngineOf(observed: ObservedAttachment | null): CardEngine {
+  if (observed?.engine !== undefined) return 'userspace';
+  return observed === null ? 'tcx' : engineOf(observed.filter);
+}
+
+/** The process that answered, if it is confined. */
+function engineProcessOf({ engine, record }: ObservedAttachment): Claim | null {
+  const isSound = engine?.state === 'answers' && engine.fault === null;
+  return isSound && record.state === 'ok' ? (record.record.engine?.process ?? null) : null;
+}
+
+/** What its policy says is in nobody's hands, or not in those of a process that it may be in. */
+function isEngineLost({ observed, error }: AttachmentResult): boolean {
+  const engine = observed?.engine;
+  if (engine === undefined || error === null) return false;
+  return isSilentOrEnded(engine) || (engine.state === 'answers' && engine.fault !== null);
 }
 
 function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): string {
@@ -135,7 +163,8 @@ function quarantine({ observed }: AttachmentResult): string {
 
 /** What an attachment in error still lets through, as just seen. */
 function kept({ observed }: AttachmentResult): string {
-  if (observed === null) return 'What is in force is not known.';
+  if (observed === null || observed.engine?.state === 'silent') return 'What is in force is not known.';
+  if (observed.engine?.state === 'answers') return ofPolicy(observed) ?? 'What is in force is not known.';
   if (observed.link === null) {
     const { fromVm, toVm, policyState } = observed.filter;
     const elsewhere = fromVm?.ifindex ?? toVm?.ifindex ?? 0;
@@ -145,11 +174,13 @@ function kept({ observed }: AttachmentResult): string {
   }
   if (observed.link.owner === null) return '';
   if (!observed.link.up && observed.fault !== null) return 'The tap is down: nothing passes.';
-  if (observed.fault === null && observed.filter.policyState === 'empty') return 'Nothing passes.';
-  if (observed.fault === null && observed.policy !== null) {
-    const { endpoint } = observed.policy;
-    if (endpoint === null) return `The previous policy is in force: ${DIRECT}.`;
-    return `The previous policy is in force: only ${endpoint.address}:${endpoint.port} passes.`;
-  }
-  return 'What is in force is not known.';
+  return (observed.fault === null ? ofPolicy(observed) : null) ?? 'What is in force is not known.';
+}
+
+function ofPolicy({ filter, policy }: ObservedAttachment): string | null {
+  if (filter.policyState === 'empty') return 'Nothing passes.';
+  if (policy === null) return null;
+  const { endpoint } = policy;
+  if (endpoint === null) return `The previous policy is in force: ${DIRECT}.`;
+  return `The previous policy is in force: only ${endpoint.address}:${endpoint.port} passes.`;
 }
