@@ -101,7 +101,7 @@ for (const [kind, hook] of CASES) {
     const bothEnforced = (status: AgentStatus): boolean =>
       both(status).every(
         (one) =>
-          one?.state === 'Enforced' && one.enforced?.programTag.fromVm === status.agent.programTags.fromVm,
+          one?.state === 'Enforced' && one.enforced?.programTag?.fromVm === status.agent.programTags.fromVm,
       );
     const filterOf = (pins = 'none') => onHost(() => readBack(join(rental.home.bpffs, pins)));
     /** Frames of each kind that arrived where they may, and how many arrived anywhere else. */

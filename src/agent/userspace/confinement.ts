@@ -15,7 +15,8 @@ export function confinementFault(status: string, uid: number): string | null {
     ['Seccomp', '2', 'is not under seccomp'],
     ['NoNewPrivs', '1', 'may get new privileges'],
   ];
-  for (const [name, value, fault] of wanted) if (said(name) !== value) return `it ${fault} (${name} ${said(name)})`;
+  for (const [name, value, fault] of wanted)
+    if (said(name) !== value) return `it ${fault} (${name} ${said(name)})`;
   const rights = ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'].find((name) => !/^0+$/.test(said(name)));
   return rights === undefined ? null : `it has capabilities (${rights} ${said(rights)})`;
 }

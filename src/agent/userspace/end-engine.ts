@@ -32,7 +32,10 @@ export async function endEngine(
   } finally {
     handle.close();
   }
-  throw new VmnError('VMN_NAT_UNREACHABLE', { attempted: `end the userspace engine, pid ${process.pid}`, on: control });
+  throw new VmnError('VMN_NAT_UNREACHABLE', {
+    attempted: `end the userspace engine, pid ${process.pid}`,
+    on: control,
+  });
 }
 
 async function quit(path: string, machine: Pick<EngineMachine, 'connect'>): Promise<void> {

@@ -113,8 +113,11 @@ export class Engines {
   async #ask(name: string, process: Claim, uid: number): Promise<EngineView> {
     const { machine } = this.#options;
     const control = await this.#connected(name, process);
+    const [before, policy] = await Promise.all([control.status(), readPolicy(control)]);
     const status = await control.status();
-    const policy = status.hasPolicy ? await control.readPolicy() : null;
+    // The three were answered one after the other; between them somebody else may have written.
+    if (before.policyHash !== status.policyHash || (policy !== null) !== status.hasPolicy)
+      return { state: 'silent', why: 'its policy changed while it was read' };
     const sockets = machine.socketsOf(process.pid).filter(({ listening }) => !listening);
     if (!sockets.some(({ path, peerPid }) => path === CONTROL_SOCKET && peerPid === machine.pid)) {
       this.#letGo(name);
@@ -167,5 +170,15 @@ export class Engines {
     }
     const isSame = served.size === this.#served.size && [...served].every((key) => this.#served.has(key));
     if (!isSame) this.#served = served;
+  }
+}
+
+/** Null: there is none, and nothing passes. */
+async function readPolicy(control: NatControl): Promise<Uint8Array | null> {
+  try {
+    return await control.readPolicy();
+  } catch (error) {
+    if (isVmnError(error, 'VMN_NAT_REFUSED')) return null;
+    throw error;
   }
 }

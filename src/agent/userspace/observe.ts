@@ -1,4 +1,4 @@
-import { decodePolicy, policyHash } from '../../native/policy-abi.ts';
+import { policyHash } from '../../native/policy-abi.ts';
 import type { ObservedAttachment } from '../attachment/observed.ts';
 import { policyOf } from '../attachment/observe.ts';
 import type { ReadBack } from '../host/kernel.ts';
@@ -44,9 +44,7 @@ function filterOf(engine: EngineView | undefined): ReadBack {
   if (engine === undefined || engine.state === 'ended' || engine.state === 'starting')
     return { ...nothing, policyState: 'empty' };
   if (engine.state === 'silent') return { ...nothing, policyState: 'unknown' };
-  const { policy, status } = engine;
+  const { policy } = engine;
   if (policy === null) return { ...nothing, policyState: 'empty' };
-  // Read in two requests, between which somebody else may have set another.
-  if (decodePolicy(policy).generation !== status.generation) return { ...nothing, policyState: 'unknown' };
   return { ...nothing, policyState: 'set', policy, policyHash: policyHash(policy) };
 }

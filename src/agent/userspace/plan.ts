@@ -25,19 +25,31 @@ import type { Blocked, Plan, PlanContext } from '../attachment/plan.ts';
  */
 
 /** Pure. */
-export function planEngine(desired: DesiredAttachment, observed: ObservedAttachment, context: PlanContext): Plan {
+export function planEngine(
+  desired: DesiredAttachment,
+  observed: ObservedAttachment,
+  context: PlanContext,
+): Plan {
   const { engine, record } = observed;
   if (engine === undefined || record.state !== 'ok') return NOTHING;
   // Whether a VM has a silent one is not known.
-  if (!isInUse(observed) && engine.state !== 'silent') return { ...NOTHING, actions: [{ kind: 'release-engine' }] };
+  if (!isInUse(observed) && engine.state !== 'silent')
+    return { ...NOTHING, actions: [{ kind: 'release-engine' }] };
   switch (engine.state) {
     case 'starting':
       return { ...NOTHING, blocked: lost('the userspace engine is being started') };
     case 'ended':
-      return { ...NOTHING, blocked: lost('the userspace engine has ended: the VM has no network until it is started anew') };
+      return {
+        ...NOTHING,
+        blocked: lost('the userspace engine has ended: the VM has no network until it is started anew'),
+      };
     case 'silent': {
       const blocked = lost(`the userspace engine cannot be read back: ${engine.why}`);
-      return { ...NOTHING, blocked, actions: mayGoOn(desired, record.record.network) ? [] : [{ kind: 'end-engine' }] };
+      return {
+        ...NOTHING,
+        blocked,
+        actions: mayGoOn(desired, record.record.network) ? [] : [{ kind: 'end-engine' }],
+      };
     }
     case 'answers': {
       if (engine.fault !== null) {

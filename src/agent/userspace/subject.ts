@@ -64,8 +64,12 @@ function actOn(
       return engines.end(record).then(() => 'done');
     case 'release-engine':
       return release(record, ports, engines);
-    default:
+    case 'note-network':
+    case 'note-violations':
+    case 'end-vm':
       return null;
+    default:
+      throw new TypeError(`${action.kind} is nothing that is done to an engine`);
   }
 }
 

@@ -89,7 +89,10 @@ export function runCommand(context: CommandContext, settle: (exitCode: number) =
         .default(10),
     )
     .addOption(
-      new Option('--engine <engine>', 'what filters: programs in the kernel on a tap, or a process of its own')
+      new Option(
+        '--engine <engine>',
+        'what filters: programs in the kernel on a tap, or a process of its own',
+      )
         .choices(['kernel', 'userspace'])
         .default('kernel'),
     )
@@ -109,8 +112,8 @@ async function run(context: CommandContext, options: RunOptions, words: readonly
   const place = enginePlaceOf(options, identityOf(vm).tap);
   const command = (address: string, seed: string | null): string[] => {
     const values = placeholders(identityOf(vm), address, network);
-    if (options.engine === 'kernel') return qemuCommand(words, vm, values, { tap: identityOf(vm).tap }, seed);
-    return qemuCommand(words, vm, { ...values, tap: null }, { stream: place.guest }, seed);
+    if (options.engine === 'kernel') return qemuCommand(words, vm, values, seed);
+    return qemuCommand(words, vm, { ...values, tap: null }, seed, place.guest);
   };
   command('0.0.0.0', null);
   const wish = seedWish(network, options);

@@ -58,7 +58,10 @@ export function fillPlaceholders(argument: string, values: PlaceholderValues): s
     if (typeof value === 'string') return value;
     const known = Object.keys(values).map((key) => `{{${key}}}`);
     if (value === null) {
-      const why = name === 'tap' ? 'With --engine userspace there is no tap.' : 'The VMNetwork has no consumerEndpoint.';
+      const why =
+        name === 'tap'
+          ? 'With --engine userspace there is no tap.'
+          : 'The VMNetwork has no consumerEndpoint.';
       throw usageError(`nothing to fill in for ${whole}`, why);
     }
     throw usageError(`${whole} is no name that is filled in`, `Known are ${known.join(' ')}.`);
@@ -73,25 +76,23 @@ function seedDrive(path: string): string[] {
   return ['-drive', `if=virtio,format=raw,readonly=on,file=${path.replaceAll(',', ',,')}`];
 }
 
-/** What the card leads to: a tap that we made, or the guest's socket of a userspace engine. */
-export type Backend = { readonly tap: string } | { readonly stream: string };
-
-/** QEMU connects once, at its start. */
-function netdev(backend: Backend): string {
-  if ('tap' in backend) return `tap,id=vmn0,ifname=${backend.tap},script=no,downscript=no,vhost=off`;
-  return `stream,id=vmn0,server=off,addr.type=unix,addr.path=${backend.stream.replaceAll(',', ',,')}`;
+/** To a tap that we made; or, once and at its start, to the guest's socket of a userspace engine. */
+function netdev({ tap }: PlaceholderValues, engine: string | null): string {
+  if (engine === null) return `tap,id=vmn0,ifname=${tap ?? ''},script=no,downscript=no,vhost=off`;
+  return `stream,id=vmn0,server=off,addr.type=unix,addr.path=${engine.replaceAll(',', ',,')}`;
 }
 
 /**
  * The whole command to start, program first. Throws VMN_USAGE.
  * @param seed absolute path of the seed image; null: there is none
+ * @param engine absolute path of the guest's socket of a userspace engine; null: the card is on the tap
  */
 export function qemuCommand(
   command: readonly string[],
   vm: string,
   values: PlaceholderValues,
-  backend: Backend,
   seed: string | null = null,
+  engine: string | null = null,
 ): string[] {
   demandNoOtherNetwork(command);
   const filled = command.map((argument, at) => (at === 0 ? argument : fillPlaceholders(argument, values)));
@@ -100,7 +101,7 @@ export function qemuCommand(
     ...filled,
     ...name,
     '-netdev',
-    netdev(backend),
+    netdev(values, engine),
     '-device',
     `virtio-net-pci,netdev=vmn0,mac=${values.mac}`,
     ...(seed === null ? [] : seedDrive(seed)),

@@ -11,7 +11,13 @@ import {
   engineUidOf,
   GUEST_SOCKET,
 } from '../../agent/userspace/engine-place.ts';
-import { claimOf, type ClosedTapPorts, demandOurs, ensureRecord, isClaimAlive } from '../../agent/wiring/closed-tap.ts';
+import {
+  claimOf,
+  type ClosedTapPorts,
+  demandOurs,
+  ensureRecord,
+  isClaimAlive,
+} from '../../agent/wiring/closed-tap.ts';
 import { identityOf } from '../../agent/wiring/identity.ts';
 import { type AttachmentPaths, pinDirOf } from '../../agent/wiring/paths.ts';
 import type { AttachmentRecord } from '../../agent/wiring/record.ts';
@@ -48,7 +54,11 @@ export interface StartedEngine {
 }
 
 /** Throws VMN_TAP_IN_USE when the VM runs; VMN_NAT_UNREACHABLE when the engine does not start; what closed taps throw. */
-export async function startEngine(vm: string, paths: AttachmentPaths, ports: EnginePorts): Promise<StartedEngine> {
+export async function startEngine(
+  vm: string,
+  paths: AttachmentPaths,
+  ports: EnginePorts,
+): Promise<StartedEngine> {
   if (!existsSync(ENGINE_PATH))
     throw new VmnError('VMN_NATIVE_MISSING', { attempted: 'start the userspace engine', on: ENGINE_PATH });
   const { tap } = identityOf(vm);
@@ -83,27 +93,34 @@ export async function endRunEngine(
 }
 
 /** Somebody holds the guest's end. */
-function isServing({ engine }: AttachmentRecord, { startOf, socketsOf }: EngineMachine): boolean {
+function isServing({ engine }: AttachmentRecord, machine: EngineMachine): boolean {
   const process = engine?.process ?? null;
-  if (process === null || startOf(process.pid) !== process.startTicks) return false;
-  return socketsOf(process.pid).some(({ path, listening }) => path === GUEST_SOCKET && !listening);
+  if (process === null || machine.startOf(process.pid) !== process.startTicks) return false;
+  return machine
+    .socketsOf(process.pid)
+    .some(({ path, listening }) => path === GUEST_SOCKET && !listening);
 }
 
-async function endFormer(record: AttachmentRecord, paths: AttachmentPaths, ports: EnginePorts): Promise<void> {
+async function endFormer(
+  record: AttachmentRecord,
+  paths: AttachmentPaths,
+  ports: EnginePorts,
+): Promise<void> {
   const { tap, engine, claim } = record;
   if (isClaimAlive(ports.kernel, claim) || isServing(record, ports.machine)) throw inUse(tap);
   if (engine !== undefined) await endEngine(tap, engine, paths, ports.machine);
 }
 
-function noteEngine(vm: string, paths: AttachmentPaths, { kernel, records }: ClosedTapPorts): AttachmentRecord {
+function noteEngine(vm: string, paths: AttachmentPaths, ports: ClosedTapPorts): AttachmentRecord {
+  const { kernel, records } = ports;
   const identity = identityOf(vm);
   const { tap } = identity;
   const link = kernel.linkByName(tap);
   if (link !== null) demandOurs(link, identity);
   const before = records.read(tap);
   if (before.state === 'ok' && isClaimAlive(kernel, before.record.claim)) throw inUse(tap);
-  const record = ensureRecord(identity, paths, { kernel, records }, claimOf(kernel, process.pid), link !== null);
   if (removeOwnTap(tap, pinDirOf(paths, tap), kernel) === 'in-use') throw inUse(tap);
+  const record = ensureRecord(identity, paths, ports, claimOf(kernel, process.pid), false);
   const noted = { ...record, engine: { uid: engineUidOf(vm), process: null } };
   records.write(noted);
   return noted;
@@ -116,7 +133,8 @@ function noteProcess(
 ): AttachmentRecord {
   const found = records.read(record.tap);
   const process = claimOf(kernel, pid);
-  if (found.state !== 'ok' || found.record.engine === undefined || process === null) throw notStarted(record.tap, '');
+  if (found.state !== 'ok' || found.record.engine === undefined || process === null)
+    throw notStarted(record.tap, '');
   const noted = { ...found.record, engine: { ...found.record.engine, process } };
   records.write(noted);
   return noted;

@@ -34,7 +34,13 @@ export class ModelEngine {
   view(): EngineView {
     if (this.state === 'silent') return { state: 'silent', why: 'it does not answer' };
     if (this.state === 'ended') return { state: 'ended' };
-    return { state: 'answers', status: this.status(), policy: this.policy, fault: this.fault, guests: this.guests };
+    return {
+      state: 'answers',
+      status: this.status(),
+      policy: this.policy,
+      fault: this.fault,
+      guests: this.guests,
+    };
   }
 }
 
