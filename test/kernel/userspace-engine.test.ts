@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import type { AgentStatus, AttachmentStatus } from '../../src/agent/status/status.ts';
-import { enginePlaceOf } from '../../src/agent/userspace/engine-place.ts';
+import { engineUidOf, enginePlaceOf } from '../../src/agent/userspace/engine-place.ts';
 import { identityOf } from '../../src/agent/wiring/identity.ts';
 import { NatControl } from '../../src/native/nat-control.ts';
 import { fromGuest, STRANGER } from '../support/frames/cast.ts';
@@ -132,7 +132,7 @@ describe('a VM on the userspace engine', () => {
     const proc = readFileSync(`/proc/${String(seen?.enforced?.process?.pid)}/status`, 'utf8');
     expect(proc).toMatch(/Seccomp:\t2\n/);
     expect(proc).toMatch(/CapEff:\t0000000000000000\n/);
-    expect(proc).toMatch(/Uid:\t198\d{7}\t/); // nobody's
+    expect(proc).toContain(`Uid:\t${String(engineUidOf(VM))}\t`); // nobody else's
     expect((await rental.host.exec(['ip', 'link', 'show', tap])).code).not.toBe(0);
   });
 
@@ -170,7 +170,7 @@ describe('a VM on the userspace engine', () => {
     const closed = await all(far.a);
     guest?.send(fromGuest(cast), fromGuest({ ...cast, endpoint: b }));
     apply(rental.home, { name: VM, endpoint: a });
-    await agent.until('released', isHeldTo(a));
+    await agent.until('released', (status) => conditionOf(status, 'Enforced')?.reason === 'Verified');
     await answered(cast);
     expect(await all(far.a)).toBe(closed + 1);
   });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { unixSockets } from '../../native/foreign-process.ts';
+import { unixSockets, watchProcessEnd } from '../../native/foreign-process.ts';
 import type { UnixSocket } from '../../native/foreign-process.ts';
 import { NatControl } from '../../native/nat-control.ts';
 import { startOf } from '../discovery/proc.ts';
@@ -16,6 +16,8 @@ export interface EngineMachine extends Pick<ControlMachine, 'hold'> {
   statusOf(pid: number): string;
   /** @throws VmnError VMN_CAPABILITY, VMN_NETLINK */
   socketsOf(pid: number): readonly UnixSocket[];
+  /** Calls back once when the process has ended. @throws VmnError when there is none */
+  watchEnd(pid: number, callback: () => void): { close(): void };
 }
 
 export function systemEngines(control: Pick<ControlMachine, 'hold'>): EngineMachine {
@@ -26,6 +28,7 @@ export function systemEngines(control: Pick<ControlMachine, 'hold'>): EngineMach
     startOf,
     statusOf,
     socketsOf: unixSockets,
+    watchEnd: watchProcessEnd,
   };
 }
 

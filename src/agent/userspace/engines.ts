@@ -44,6 +44,8 @@ export class Engines {
   readonly #connections = new Map<string, Connection>();
   readonly #resting = new Map<string, { readonly untilMs: number; readonly why: string }>();
   #served: ReadonlySet<string> = new Set();
+  /** The end of a VM that holds no tap, which nobody else tells of; by servedKey(). */
+  readonly #ends = new Map<string, { close(): void }>();
 
   constructor(options: EnginesOptions) {
     this.#options = options;
@@ -86,6 +88,7 @@ export class Engines {
   /** Idempotent. The engines go on. */
   close(): void {
     for (const name of this.#connections.keys()) this.#letGo(name);
+    for (const key of this.#ends.keys()) this.#unwatch(key);
   }
 
   async #look(name: string, { process, uid }: NonNullable<AttachmentRecord['engine']>): Promise<EngineView> {
@@ -161,13 +164,35 @@ export class Engines {
     connection?.control.close();
   }
 
+  #watch(key: string, pid: number): void {
+    if (this.#ends.has(key)) return;
+    const { machine, onChange } = this.#options;
+    try {
+      this.#ends.set(key, machine.watchEnd(pid, onChange));
+    } catch (error) {
+      if (!isVmnError(error)) throw error;
+      // It has ended meanwhile.
+      onChange();
+    }
+  }
+
+  #unwatch(key: string): void {
+    this.#ends.get(key)?.close();
+    this.#ends.delete(key);
+  }
+
   #keepServed(records: readonly AttachmentRecord[], seen: ReadonlyMap<string, EngineView>): void {
     const served = new Set<string>();
     for (const { tap, guestMac } of records) {
       const view = seen.get(tap);
       if (view?.state !== 'answers') continue;
-      for (const { pid, startTicks } of view.guests) served.add(servedKey(guestMac, pid, startTicks));
+      for (const { pid, startTicks } of view.guests) {
+        const key = servedKey(guestMac, pid, startTicks);
+        served.add(key);
+        this.#watch(key, pid);
+      }
     }
+    for (const key of this.#ends.keys()) if (!served.has(key)) this.#unwatch(key);
     const isSame = served.size === this.#served.size && [...served].every((key) => this.#served.has(key));
     if (!isSame) this.#served = served;
   }
