@@ -16,7 +16,7 @@ import { type AgentProcess, attachmentOf, enforces, networkOf } from '../support
 import type { Arrivals } from '../support/stage/arrivals.ts';
 import { apply, withdraw } from '../support/stage/manifest.ts';
 import { RentalLab } from '../support/stage/rental-lab.ts';
-import { ROOT } from '../unit/cli/vmnetctl.ts';
+import { ROOT, vmnetctl } from '../unit/cli/vmnetctl.ts';
 
 // A VM on vmn-nat, as `vmnetctl run` starts it and the real agent holds it: traffic in flight, counted in the kernel at every far end.
 // In QEMU's place is a program that waits, and the test itself at the guest's end of the stream; the last tests have a real QEMU.
@@ -194,7 +194,10 @@ describe('a VM on the userspace engine', () => {
     await answered(cast);
     const before = (await all(far.a)) + (await elsewhere());
     process.kill(pid, 'SIGKILL');
-    const lost = await agent.until('EngineLost', (status) => conditionOf(status, 'Enforced')?.status === 'False');
+    const lost = await agent.until(
+      'EngineLost',
+      (status) => conditionOf(status, 'Enforced')?.status === 'False',
+    );
     for (const type of ['Programmed', 'Enforced'])
       expect(conditionOf(lost, type)).toMatchObject({ status: 'False', reason: 'EngineLost' });
     expect(conditionOf(lost, 'Ready')).toMatchObject({ status: 'False' });
@@ -210,11 +213,61 @@ describe('a VM on the userspace engine', () => {
     const { cast, pid } = await running();
     process.kill(pid, 'SIGSTOP');
     apply(rental.home, { name: VM, endpoint: a, more: ['endpointGraceSeconds: 1'] }); // a reason to look
-    const lost = await agent.until('EngineLost', (status) => conditionOf(status, 'Enforced')?.status === 'False');
+    const lost = await agent.until(
+      'EngineLost',
+      (status) => conditionOf(status, 'Enforced')?.status === 'False',
+    );
     expect(conditionOf(lost, 'Enforced')).toMatchObject({ reason: 'EngineLost' });
     process.kill(pid, 'SIGCONT');
     await agent.until('Enforced again', isServed);
     await answered(cast);
+  });
+
+  test('drain closes it and uninstall leaves it closed while its VM runs; once that has ended all of it goes', async () => {
+    const { cast, pid } = await running();
+    await answered(cast);
+    await agent.end('SIGTERM');
+    const ctl = (...words: string[]) =>
+      vmnetctl([...words, ...rental.home.paths, '-o', 'json'], { prefix: rental.host.enter([]) });
+    const refused = await ctl('uninstall');
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([
+      1,
+      { done: false, inUse: [{ tap, closed: false }] },
+    ]);
+    const drained = await ctl('drain');
+    expect([drained.code, JSON.parse(drained.stdout)]).toMatchObject([
+      0,
+      { taps: [{ tap, outcome: 'closed' }] },
+    ]);
+    const before = await all(far.a);
+    const control = await NatControl.connect(place().control);
+    guest?.send(fromGuest(cast));
+    await poll('the frame judged', async () => (await control.status()).judged.fromVm > 0n);
+    control.close();
+    expect(await all(far.a)).toBe(before);
+    const again = await ctl('drain');
+    expect(JSON.parse(again.stdout)).toMatchObject({ taps: [{ tap, outcome: 'was-closed' }] });
+    const left = await ctl('uninstall', '--leave-closed');
+    expect([left.code, JSON.parse(left.stdout)]).toMatchObject([
+      0,
+      { done: true, inUse: [{ tap, closed: true }] },
+    ]);
+    expect(existsSync(`/proc/${String(pid)}`)).toBe(true);
+
+    run.kill('SIGKILL'); // the idle program stays, and is no VM
+    guest?.close();
+    const last = await poll('nobody at the engine', async () => {
+      const { code, stdout } = await ctl('uninstall');
+      return code === 0 ? stdout : null;
+    });
+    expect(JSON.parse(last)).toMatchObject({
+      removed: expect.arrayContaining([
+        { what: 'engine', on: tap },
+        { what: 'record', on: tap },
+      ]) as unknown,
+    });
+    expect(existsSync(`/proc/${String(pid)}`)).toBe(false);
+    expect([rental.home.stateDir, rental.home.runDir].map((dir) => existsSync(dir))).toEqual([false, false]);
   });
 
   test('a real QEMU is known by its end of the stream, outlives who started it, and takes the engine with it', async () => {

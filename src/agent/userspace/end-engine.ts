@@ -1,10 +1,10 @@
-import { rmSync } from 'node:fs';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import type { ClosedTapPorts } from '../wiring/closed-tap.ts';
 import { isClaimAlive } from '../wiring/closed-tap.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
 import type { AttachmentRecord } from '../wiring/record.ts';
 import type { EngineMachine } from './engine-machine.ts';
+import { removeEngineFolder } from './engine-folder.ts';
 import { enginePlaceOf } from './engine-place.ts';
 
 /** A process that was sent SIGKILL is gone within moments. */
@@ -65,7 +65,7 @@ export function forgetEngine(
   const isSame = engine?.process?.startTicks === before.engine?.process?.startTicks;
   const isClaimed = record.claim?.pid !== own && isClaimAlive(kernel, record.claim);
   if (engine === undefined || !isSame || isClaimed) return false;
-  rmSync(enginePlaceOf(paths, before.tap).dir, { recursive: true, force: true });
+  removeEngineFolder(paths, before.tap);
   records.write(record);
   return true;
 }

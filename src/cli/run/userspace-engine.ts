@@ -96,9 +96,7 @@ export async function endRunEngine(
 function isServing({ engine }: AttachmentRecord, machine: EngineMachine): boolean {
   const process = engine?.process ?? null;
   if (process === null || machine.startOf(process.pid) !== process.startTicks) return false;
-  return machine
-    .socketsOf(process.pid)
-    .some(({ path, listening }) => path === GUEST_SOCKET && !listening);
+  return machine.socketsOf(process.pid).some(({ path, listening }) => path === GUEST_SOCKET && !listening);
 }
 
 async function endFormer(
