@@ -286,7 +286,9 @@ describe('a VM on the userspace engine', () => {
     });
     control.close();
     run.kill('SIGKILL');
-    apply(rental.home, { name: VM, endpoint: b }); // nothing else tells of the end of a process that holds nothing
+    await agent.end('SIGKILL');
+    agent = rental.home.start(); // it looks for all VMs at its start, and finds one without a tap
+    apply(rental.home, { name: VM, endpoint: b });
     const held = await agent.until('the other endpoint', isHeldTo(b));
     expect(held.problems).toEqual([]);
     expect(conditionOf(held, 'Enforced')).toMatchObject({ status: 'True' });

@@ -121,7 +121,8 @@ function demandNoEngine(found: RecordState, { vm, tap }: Identity): void {
   throw new VmnError('VMN_TAP_IN_USE', {
     attempted: `make the tap of VM ${vm}`,
     on: tap,
-    remedy: 'The VM is on a userspace engine: end that VM, or start it with --engine userspace.',
+    remedy: 'End that VM first; the agent, or `vmnetctl run --engine userspace`, then lets go of its engine.',
+    cause: new Error('the VM is on a userspace engine'),
   });
 }
 

@@ -1,10 +1,12 @@
 import type { EngineKeeper } from '../../../../src/agent/userspace/engines.ts';
 import type { AnsweringEngine, EngineView } from '../../../../src/agent/userspace/engine-view.ts';
-import type { AttachmentRecord } from '../../../../src/agent/wiring/record.ts';
+import { identityOf } from '../../../../src/agent/wiring/identity.ts';
+import type { AttachmentRecord, Claim } from '../../../../src/agent/wiring/record.ts';
 import type { NatControl } from '../../../../src/native/nat-control.ts';
 import { natPolicyHash } from '../../../../src/native/nat-control-abi.ts';
 import type { NatStatus } from '../../../../src/native/nat-control-abi.ts';
 import { decodePolicy } from '../../../../src/native/policy-abi.ts';
+import type { ModelHost } from './model-host.ts';
 
 /** One engine, as it could be: it answers, and has the policy that it was given last. */
 export class ModelEngine {
@@ -42,6 +44,25 @@ export class ModelEngine {
       guests: this.guests,
     };
   }
+}
+
+/** As `vmnetctl run --engine userspace` writes it. */
+export function engineRecord(vm: string, claim: Claim): AttachmentRecord {
+  const { tap, guestMac } = identityOf(vm);
+  return {
+    ...{ version: 1, vm, tap, guestMac, guestAddress: '100.64.0.9', network: null, claim },
+    createdAt: '2026-01-01T00:00:00.000Z',
+    engine: { uid: 1979711488, process: { pid: 8, startTicks: 'engine' } },
+  };
+}
+
+/** The VM is on an engine, which answers; who claims it is alive. */
+export function putOnEngine(host: ModelHost, vm: string, claim: Claim): ModelEngine {
+  const engine = new ModelEngine();
+  host.engines.engines.set(identityOf(vm).tap, engine);
+  host.kernel.processes.set(claim.pid, claim.startTicks);
+  host.records.write(engineRecord(vm, claim));
+  return engine;
 }
 
 /** The engines of a model host, by the names of their records. */
