@@ -136,7 +136,7 @@ describe('a VM on the userspace engine', () => {
     expect((await rental.host.exec(['ip', 'link', 'show', tap])).code).not.toBe(0);
   });
 
-  test('kill -9 of the agent under traffic: what passes goes on, and the next agent adopts the same process', async () => {
+  test('[contract 1] [contract 2] kill -9 of the agent under traffic: what passes goes on, and the next agent adopts the same process', async () => {
     const { cast, seen, pid } = await running();
     const before = await elsewhere();
     await answered(cast);
@@ -155,7 +155,7 @@ describe('a VM on the userspace engine', () => {
     expect(await elsewhere()).toBe(before);
   });
 
-  test('another endpoint is one policy on; the kill switch lets nothing pass', async () => {
+  test('[contract 8] another endpoint is one policy on; the kill switch lets nothing pass', async () => {
     const { cast, seen } = await running();
     apply(rental.home, { name: VM, endpoint: b });
     const moved = await agent.until('the other endpoint', isHeldTo(b));
@@ -175,7 +175,7 @@ describe('a VM on the userspace engine', () => {
     expect(await all(far.a)).toBe(closed + 1);
   });
 
-  test('its network is withdrawn while it runs: denied, by the engine itself', async () => {
+  test('[contract 9] its network is withdrawn while it runs: denied, by the engine itself', async () => {
     const { cast } = await running();
     await answered(cast);
     withdraw(rental.home, VM);
@@ -189,7 +189,7 @@ describe('a VM on the userspace engine', () => {
     expect(await all(far.a)).toBe(before);
   });
 
-  test('kill -9 of vmn-nat: EngineLost, nothing passes, and no other way opens; once the VM has ended it is forgotten', async () => {
+  test('[contract 10] kill -9 of vmn-nat: EngineLost, nothing passes, and no other way opens; once the VM has ended it is forgotten', async () => {
     const { cast, pid } = await running();
     await answered(cast);
     const before = (await all(far.a)) + (await elsewhere());
@@ -223,7 +223,7 @@ describe('a VM on the userspace engine', () => {
     await answered(cast);
   });
 
-  test('drain closes it and uninstall leaves it closed while its VM runs; once that has ended all of it goes', async () => {
+  test('[contract 13] drain closes it and uninstall leaves it closed while its VM runs; once that has ended all of it goes', async () => {
     const { cast, pid } = await running();
     await answered(cast);
     await agent.end('SIGTERM');

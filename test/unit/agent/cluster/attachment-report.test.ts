@@ -263,6 +263,8 @@ describe('what an agent says of an attachment', () => {
       const end = host.engines.end.bind(host.engines);
       host.engines.end = () => Promise.reject(new VmnError('VMN_NAT_UNREACHABLE', { attempted: 'end' }));
       expect(said(await reportAfter(attachment({ deleting: true })))['Released']).toBe('False Pending');
+      engine.state = 'silent';
+      expect(said(await reportAfter(attachment({ deleting: true })))['Released']).toBe('False Pending');
       host.engines.end = end;
       expect(said(await reportAfter(attachment({ deleting: true })))['Released']).toBe('True Denied');
     });
