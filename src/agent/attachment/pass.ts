@@ -5,7 +5,7 @@ import type { HostWiringPorts } from '../host/host-wiring.ts';
 import type { Link, RouteAnswer } from '../host/kernel.ts';
 import type { Nft } from '../host/nft.ts';
 import type { Site } from '../host/site.ts';
-import type { HostView, OwnCard, RecordedCard, Wanted } from '../source/wanted.ts';
+import type { HostView, Wanted } from '../source/wanted.ts';
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
 import { directUplinks } from '../wiring/direct-uplinks.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
@@ -17,15 +17,12 @@ import { parsePinName } from '../found/pins.ts';
 import type { SiteKeeper } from '../found/site-watch.ts';
 import { forgetCards, isInForceFor, passFound, unpatterned } from '../found/pass.ts';
 import type { VmDirectory } from '../discovery/directory.ts';
-import { isCardKey } from '../wiring/card-key.ts';
-import { isClaimAlive } from '../wiring/closed-tap.ts';
 import { notIfBusy } from '../host/lock.ts';
-import { isTapName } from '../wiring/identity.ts';
 import type { EngineKeeper } from '../userspace/engines.ts';
 import { userspaceEngines, withEngine } from '../userspace/subject.ts';
 import { addressClashes, desiredAttachments, tapClashes } from './desired.ts';
+import { viewOf } from './host-view.ts';
 import { existingTaps, observeHost } from './observe.ts';
-import type { ObservedHost } from './observe.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import type { Blocked } from './plan.ts';
 import { ownTaps, runRounds } from './rounds.ts';
@@ -288,45 +285,6 @@ async function removeShared(ports: PassPorts): Promise<boolean> {
     return true;
   };
   return ports.whenStateLockIsFree(remove).catch(notIfBusy);
-}
-
-function viewOf(
-  { records, recordsError, links }: ObservedHost,
-  existing: ReadonlySet<string>,
-  { nodeName, clock, kernel }: PassPorts,
-): Omit<HostView, 'closedSites'> {
-  const holders = new Map<string, string>();
-  const cards = new Map<string, RecordedCard>();
-  const taps = new Map<string, OwnCard | null>([...existing].map((tap) => [tap, null]));
-  const heldTaps = new Set([...links.values()].flatMap(({ name, carrier }) => (carrier ? [name] : [])));
-  for (const [tap, state] of records) {
-    if (state.state !== 'ok') {
-      if (isTapName(tap)) taps.set(tap, null);
-      continue;
-    }
-    const { vm, guestMac, guestAddress, network, guest } = state.record;
-    if (isCardKey(tap)) {
-      const hasKey = guest !== undefined;
-      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, hasKey, network });
-      continue;
-    }
-    taps.set(tap, { vm, mac: guestMac, guestAddress });
-    const { claim, violations } = state.record;
-    const isOnEngine = state.record.engine !== undefined;
-    if (violations !== undefined || isOnEngine || isClaimAlive(kernel, claim)) heldTaps.add(tap);
-    if (network !== null) holders.set(vm, network);
-  }
-  const complete = recordsError === null;
-  return {
-    nodeName,
-    holders,
-    taps,
-    heldTaps,
-    cards,
-    complete,
-    nowNs: clock.monotonicNs(),
-    nowMs: clock.nowMs(),
-  };
 }
 
 function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem {
