@@ -3,7 +3,9 @@ import { unixSockets, watchProcessEnd } from '../../native/foreign-process.ts';
 import type { UnixSocket } from '../../native/foreign-process.ts';
 import { NatControl } from '../../native/nat-control.ts';
 import { startOf } from '../discovery/proc.ts';
+import type { TapHolder } from '../host/kernel.ts';
 import type { ControlMachine } from '../vm-control/machine.ts';
+import { GUEST_SOCKET } from './engine-place.ts';
 
 /** What the agent asks of the machine about engines: production passes the real one, tests a model. */
 export interface EngineMachine extends Pick<ControlMachine, 'hold'> {
@@ -18,6 +20,17 @@ export interface EngineMachine extends Pick<ControlMachine, 'hold'> {
   socketsOf(pid: number): readonly UnixSocket[];
   /** Calls back once when the process has ended. @throws VmnError when there is none */
   watchEnd(pid: number, callback: () => void): { close(): void };
+}
+
+/** Who holds the guest's end, of the sockets of an engine's process; one that has ended holds nothing, whatever the engine has noticed. */
+export function guestsOf(
+  sockets: readonly UnixSocket[],
+  machine: Pick<EngineMachine, 'startOf'>,
+): readonly TapHolder[] {
+  return sockets.flatMap(({ path, listening, peerPid: pid }) => {
+    const startTicks = path === GUEST_SOCKET && !listening && pid > 0 ? machine.startOf(pid) : null;
+    return startTicks === null ? [] : [{ pid, startTicks }];
+  });
 }
 
 export function systemEngines(control: Pick<ControlMachine, 'hold'>): EngineMachine {

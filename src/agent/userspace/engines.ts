@@ -6,10 +6,11 @@ import type { AttachmentPaths } from '../wiring/paths.ts';
 import type { AttachmentRecord, Claim } from '../wiring/record.ts';
 import { confinementFault } from './confinement.ts';
 import { endEngine } from './end-engine.ts';
+import { guestsOf } from './engine-machine.ts';
 import type { EngineMachine } from './engine-machine.ts';
-import { CONTROL_SOCKET, enginePlaceOf, GUEST_SOCKET } from './engine-place.ts';
+import { CONTROL_SOCKET, enginePlaceOf } from './engine-place.ts';
 import { servedKey } from './engine-view.ts';
-import type { AnsweringEngine, EngineView } from './engine-view.ts';
+import type { EngineView } from './engine-view.ts';
 
 export interface EnginesOptions {
   readonly machine: EngineMachine;
@@ -126,10 +127,7 @@ export class Engines {
       this.#letGo(name);
       return { state: 'silent', why: 'another process answers at its control socket' };
     }
-    const guests: AnsweringEngine['guests'] = sockets.flatMap(({ path, peerPid: pid }) => {
-      const startTicks = path === GUEST_SOCKET && pid > 0 ? machine.startOf(pid) : null;
-      return startTicks === null ? [] : [{ pid, startTicks }];
-    });
+    const guests = guestsOf(sockets, machine);
     const fault = confinementFault(machine.statusOf(process.pid), uid);
     // The files of /proc are of the process of the record only if it is there still.
     if (machine.startOf(process.pid) !== process.startTicks) return this.#gone(name);
