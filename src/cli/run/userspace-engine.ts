@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeOwnTap } from '../../agent/attachment/act.ts';
 import { endEngine, forgetEngine } from '../../agent/userspace/end-engine.ts';
-import type { EngineMachine } from '../../agent/userspace/engine-machine.ts';
+import { type EngineMachine, guestsOf } from '../../agent/userspace/engine-machine.ts';
 import {
   CONTROL_SOCKET,
   type EnginePlace,
@@ -47,6 +47,8 @@ export interface EnginePorts extends ClosedTapPorts {
 /** It is one loop that opens two sockets. */
 const START_MS = 5000;
 const POLL_MS = 10;
+/** Who is there for longer is to stay. */
+const LEAVING_MS = 1000;
 
 export interface StartedEngine {
   readonly record: AttachmentRecord;
@@ -87,7 +89,9 @@ export async function endRunEngine(
   const found = ports.records.read(tap);
   if (found.state !== 'ok' || found.record.engine === undefined) return true;
   const { record } = found;
-  if (isServing(record, ports.machine)) return false;
+  // Both are told of the end of QEMU; the engine may be told later.
+  for (const untilMs = performance.now() + LEAVING_MS; isServing(record, ports.machine); await delay(POLL_MS))
+    if (performance.now() >= untilMs) return false;
   await endEngine(tap, found.record.engine, paths, ports.machine);
   return ports.withStateLock(() => forgetEngine(record, paths, ports, process.pid));
 }
@@ -96,7 +100,7 @@ export async function endRunEngine(
 function isServing({ engine }: AttachmentRecord, machine: EngineMachine): boolean {
   const process = engine?.process ?? null;
   if (process === null || machine.startOf(process.pid) !== process.startTicks) return false;
-  return machine.socketsOf(process.pid).some(({ path, listening }) => path === GUEST_SOCKET && !listening);
+  return guestsOf(machine.socketsOf(process.pid), machine).length > 0;
 }
 
 async function endFormer(
