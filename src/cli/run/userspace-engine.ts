@@ -99,8 +99,15 @@ export async function endRunEngine(
 /** Somebody holds the guest's end. */
 function isServing({ engine }: AttachmentRecord, machine: EngineMachine): boolean {
   const process = engine?.process ?? null;
-  if (process === null || machine.startOf(process.pid) !== process.startTicks) return false;
-  return guestsOf(machine.socketsOf(process.pid), machine).length > 0;
+  const isThere = (): boolean => process !== null && machine.startOf(process.pid) === process.startTicks;
+  if (process === null || !isThere()) return false;
+  try {
+    return guestsOf(machine.socketsOf(process.pid), machine).length > 0;
+  } catch (error) {
+    if (!isVmnError(error)) throw error;
+    // It ended meanwhile; or nobody can tell.
+    return isThere();
+  }
 }
 
 async function endFormer(
