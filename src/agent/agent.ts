@@ -34,7 +34,7 @@ import type { IntentSource, OpenSource } from './source/source.ts';
 import { announceChanges } from './status/announce.ts';
 import { ConditionHistory } from './status/condition-history.ts';
 import { DropEventFeed, toDropEvent } from './status/drop-events.ts';
-import { attachmentOf } from './status/event-card.ts';
+import { attachmentOf, servedBy } from './status/event-card.ts';
 import { directoryProblem, hostProblem } from './status/problems.ts';
 import { reportStatus, unverifiedStatus } from './status/report.ts';
 import { StatusServer } from './status/server.ts';
@@ -44,6 +44,8 @@ import type { PatientPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
 import { pinDirOf, recordsDirOf, socketPathOf } from './wiring/paths.ts';
 import type { Engine } from './wiring/verify.ts';
+import type { EngineMachine } from './userspace/engine-machine.ts';
+import { Engines } from './userspace/engines.ts';
 import type { AttachmentPaths } from './wiring/paths.ts';
 
 export interface Closable {
@@ -63,6 +65,8 @@ export interface AgentPorts extends PatientPorts {
   readonly found: VmDirectory & { settled(): Promise<void>; readonly toldNs: bigint };
   /** The network namespaces that they are in. */
   readonly sites: Sites;
+  /** Of VMs on engines in user space. */
+  readonly userspace: EngineMachine;
   /** What filters their cards on this kernel. */
   readonly engine: Engine;
   /** Null: nobody else is told of passes. */
@@ -115,6 +119,7 @@ export class Agent {
   readonly #source: IntentSource;
   readonly #loop: ReconcileLoop;
   readonly #endings: Endings;
+  readonly #engines: Engines;
   readonly #cables: Cables;
   readonly #guests: Provisioning;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
@@ -142,7 +147,14 @@ export class Agent {
       exposure: new Exposure(ports.clock.monotonicNs()),
       guardedSites: new Set(),
     };
-    this.#vms = new AllVms(this.#own, ports.found, ports.engine);
+    this.#engines = new Engines({
+      machine: ports.userspace,
+      clock: ports.clock,
+      paths: settings.paths,
+      onChange: () => this.#loop.request(),
+      onEvent: (record, event) => this.#onEvent(event, record),
+    });
+    this.#vms = new AllVms(this.#own, ports.found, ports.engine, () => this.#engines.served);
     this.#sites = new WatchedSites(ports.sites, () => this.#linksChanged());
     this.#loop = new ReconcileLoop({
       pass: () => this.#pass(),
@@ -203,6 +215,7 @@ export class Agent {
     this.#folders = null;
     this.#guardChanged.close();
     await this.#loop.stop();
+    this.#engines.close();
     await this.#endings.close();
     await this.#cables.close();
     await this.#guests.close();
@@ -325,6 +338,7 @@ export class Agent {
       vms: this.#vms,
       sites: this.#sites,
       endings: this.#endings,
+      engines: this.#engines,
       onChange: (what, on, vm) => log.info({ change: what, on, ...(vm === null ? {} : { vm }) }, 'changed'),
       onLastDetached: () => this.#closeEvents(),
     };
@@ -349,10 +363,12 @@ export class Agent {
     this.#events = null;
   }
 
-  #onEvent(event: FilterEvent): void {
+  /** `record`: of the engine that tells, if it is not the kernel. */
+  #onEvent(event: FilterEvent, record: string | null = null): void {
     const violation = event.direction === 'from-vm' && isViolation(event.reason);
     if (violation || this.#feed.listeners > 0) {
-      const attachment = attachmentOf(event, this.#status?.attachments ?? []);
+      const attachments = this.#status?.attachments ?? [];
+      const attachment = record === null ? attachmentOf(event, attachments) : servedBy(record, attachments);
       const drop = toDropEvent(event, attachment, this.#ports.clock);
       if (violation && attachment !== null) {
         this.#violations.note(attachment.pins, drop);

@@ -33,6 +33,7 @@ import { CableFile } from './vm-control/cable-file.ts';
 import { systemControl } from './vm-control/system-control.ts';
 import { systemPorts } from './wiring/closed-tap.ts';
 import { demandTapsOnly } from './wiring/managed.ts';
+import { systemEngines } from './userspace/engine-machine.ts';
 import { openedUplinksFile } from './wiring/opened-uplinks.ts';
 import { cablesOf, openedUplinksOf } from './wiring/paths.ts';
 
@@ -79,6 +80,7 @@ async function main(argv: readonly string[]): Promise<number> {
     warnOfLooseReversePath(ports.kernel, log);
     const sites = systemSites(ports.kernel);
     const resyncMs = options.resyncSeconds * 1000;
+    const control = systemControl(systemClock);
     agent = new Agent(
       {
         info,
@@ -107,7 +109,8 @@ async function main(argv: readonly string[]): Promise<number> {
         ),
         clock: systemClock,
         log,
-        control: systemControl(systemClock),
+        control,
+        userspace: systemEngines(control),
         cables: new CableFile(cablesOf(options)),
         observer: tidying(measured?.observer ?? null),
         bpffsFault: () => bpffsFault(options.bpffs),

@@ -224,6 +224,8 @@ export interface NativeAddon {
   returnFreedMemory(): void;
 }
 
+/** The program of the userspace engine, where `make build` puts it. */
+export const ENGINE_PATH = fileURLToPath(new URL('../../build/native/vmn-nat', import.meta.url));
 /** Where `make build` puts it. */
 export const ADDON_PATH = fileURLToPath(new URL('../../build/native/vmnet.node', import.meta.url));
 

@@ -36,6 +36,7 @@ export class NatControl {
   #received = Buffer.alloc(0);
   #lost: VmnError | null = null;
   #onEvent: (event: FilterEvent) => void = () => undefined;
+  #onLost: () => void = () => undefined;
 
   private constructor(path: string) {
     this.#path = path;
@@ -93,8 +94,14 @@ export class NatControl {
     await this.#statusAfter(OPERATIONS.quit);
   }
 
+  /** Calls back once the engine has ended the connection, or does not answer; not after close(). */
+  onLost(callback: () => void): void {
+    this.#onLost = callback;
+  }
+
   /** Idempotent. The engine goes on. */
   close(): void {
+    this.#onLost = () => undefined;
     this.#end(new Error('closed'));
   }
 
@@ -159,6 +166,7 @@ export class NatControl {
       fail(this.#lost);
     }
     this.#waiting.clear();
+    this.#onLost();
   }
 
   #error(code: 'VMN_NAT_UNREACHABLE' | 'VMN_NAT_REFUSED', cause: Error): VmnError {

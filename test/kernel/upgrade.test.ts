@@ -50,7 +50,7 @@ for (const [kind, hook] of CASES) {
     const bothEnforced = (status: AgentStatus): boolean =>
       both(status).every(
         (one) =>
-          one?.state === 'Enforced' && one.enforced?.programTag.fromVm === status.agent.programTags.fromVm,
+          one?.state === 'Enforced' && one.enforced?.programTag?.fromVm === status.agent.programTags.fromVm,
       );
     const filterOf = (pins = 'none') => vms.onHost(() => readBack(join(rental.home.bpffs, pins)));
     const NOTHING = { lost: [0, 0], leaked: 0 };

@@ -119,6 +119,9 @@ export function act(
     case 'remove-pins':
       ports.withStateLock(() => kernel.removePins(pinDir));
       return 'done';
+    case 'end-engine':
+    case 'release-engine':
+      throw new TypeError('an engine is no tap; see userspace/subject.ts');
     case 'retire-pins':
       ports.withStateLock(() => retire(pinDir, action.ifindex, pinDirOf(paths, action.pins), kernel));
       return 'done';
@@ -168,6 +171,13 @@ function tearDown(tap: string, pinDir: string, { kernel, records }: ClosedTapPor
   if (found.state === 'unreadable') throw found.error;
   if (found.state === 'ok' && isClaimAlive(kernel, found.record.claim)) return 'in-use';
 
+  if (removeOwnTap(tap, pinDir, kernel) === 'in-use') return 'in-use';
+  records.remove(tap);
+  return 'done';
+}
+
+/** Steps 2 to 6 of a tear-down, whoever wants the record to stay. Under the state lock. */
+export function removeOwnTap(tap: string, pinDir: string, kernel: ClosedTapPorts['kernel']): Outcome {
   const link = kernel.linkByName(tap);
   if (link !== null && ownerOfAlias(link.alias, tap) !== null) {
     const filter = kernel.readBack(pinDir);
@@ -176,7 +186,6 @@ function tearDown(tap: string, pinDir: string, { kernel, records }: ClosedTapPor
     if (!removeTap(tap, link.ifindex, kernel)) return 'in-use';
   }
   kernel.removePins(pinDir);
-  records.remove(tap);
   return 'done';
 }
 

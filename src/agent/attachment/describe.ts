@@ -29,6 +29,8 @@ export function describe(action: Action): string {
     case 'settings':
     case 'note-network':
     case 'tear-down':
+    case 'end-engine':
+    case 'release-engine':
       return action.kind;
   }
 }

@@ -14,10 +14,11 @@ import type { Action, Plan } from './plan.ts';
 export function afterFailure(
   failed: Action,
   desired: DesiredAttachment,
-  { record, link }: ObservedAttachment,
+  observed: ObservedAttachment,
   { policy }: Plan,
 ): readonly Action[] {
-  const down: Action[] = link === null ? [] : [{ kind: 'link-down', ifindex: link.ifindex }];
+  const { record } = observed;
+  const down = lastResort(observed);
   switch (failed.kind) {
     case 'write-policy':
     case 'replace-filter': {
@@ -39,6 +40,9 @@ export function afterFailure(
       return failed.network === null ? [{ kind: 'write-policy', policy: null }, ...down] : [];
     case 'tear-down':
       return [{ kind: 'write-policy', policy: null }, ...down];
+    case 'end-engine':
+    case 'release-engine':
+      return [];
     case 'note-violations':
     case 'end-vm':
       // A quarantine is in force before it is noted, and stays.
@@ -57,9 +61,15 @@ export function afterFailure(
   }
 }
 
+/** What closes when no policy can be written. */
+export function lastResort({ link, engine }: Pick<ObservedAttachment, 'link' | 'engine'>): readonly Action[] {
+  if (engine !== undefined) return [{ kind: 'end-engine' }];
+  return link === null ? [] : [{ kind: 'link-down', ifindex: link.ifindex }];
+}
+
 /** Actions that only close. They are carried out at once, even for an attachment whose retries are held back. */
 export function isClosing(action: Action): boolean {
-  if (action.kind === 'link-down' || action.kind === 'close-link') return true;
+  if (['link-down', 'close-link', 'end-engine', 'release-engine'].includes(action.kind)) return true;
   if (action.kind !== 'write-policy' && action.kind !== 'replace-filter') return false;
   return action.policy === null || action.policy.flags.quarantined;
 }

@@ -46,6 +46,9 @@ export class LookAgain {
  * to start. Links that somebody else made have no claim of ours.
  */
 function isOnlyClaimed({ found, observed }: AttachmentResult): boolean {
+  const engine = observed?.engine;
+  // Nobody tells when a VM comes to its engine, or when one that is silent can be asked again.
+  if (engine !== undefined) return engine.state !== 'answers' || engine.guests.length === 0;
   return found === undefined && observed !== null && observed.claimed && observed.link?.carrier !== true;
 }
 

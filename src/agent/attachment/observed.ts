@@ -2,6 +2,7 @@ import type { Policy } from '../../native/policy-abi.ts';
 import type { Link, ReadBack, TapHolder } from '../host/kernel.ts';
 import type { TunnelSigns } from '../host/tunnel-signs.ts';
 import type { Beside } from '../wiring/beside.ts';
+import type { EngineView } from '../userspace/engine-view.ts';
 import type { RecordState } from '../wiring/record.ts';
 
 /** One attachment as the kernel and the state folder show it at one moment. Nothing in it is remembered. */
@@ -9,6 +10,8 @@ export interface ObservedAttachment {
   readonly tap: string;
   readonly record: RecordState;
   readonly link: ObservedLink | null;
+  /** Of a VM on a userspace engine instead of a tap; it has no link, and the filter is what the engine was read to have. */
+  readonly engine?: EngineView;
   readonly filter: ReadBack;
   /** What is wrong with how the programs are attached to `link`; null when nothing is, or there is no link. */
   readonly fault: string | null;

@@ -5,7 +5,7 @@ import type { HostWiringPorts } from '../host/host-wiring.ts';
 import type { Link } from '../host/kernel.ts';
 import type { Nft } from '../host/nft.ts';
 import type { Site } from '../host/site.ts';
-import type { HostView, OwnCard, RecordedCard, Wanted } from '../source/wanted.ts';
+import type { HostView, Wanted } from '../source/wanted.ts';
 import { cidrRange, overlaps } from '../wiring/address-pool.ts';
 import { directUplinks } from '../wiring/direct-uplinks.ts';
 import type { OpenedUplinks } from '../wiring/opened-uplinks.ts';
@@ -17,13 +17,12 @@ import { parsePinName } from '../found/pins.ts';
 import type { SiteKeeper } from '../found/site-watch.ts';
 import { forgetCards, isInForceFor, passFound, unpatterned } from '../found/pass.ts';
 import type { VmDirectory } from '../discovery/directory.ts';
-import { isCardKey } from '../wiring/card-key.ts';
-import { isClaimAlive } from '../wiring/closed-tap.ts';
 import { notIfBusy } from '../host/lock.ts';
-import { isTapName } from '../wiring/identity.ts';
+import type { EngineKeeper } from '../userspace/engines.ts';
+import { userspaceEngines, withEngine } from '../userspace/subject.ts';
 import { addressClashes, desiredAttachments, tapClashes } from './desired.ts';
+import { viewOf } from './host-view.ts';
 import { existingTaps, observeHost } from './observe.ts';
-import type { ObservedHost } from './observe.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import type { Blocked } from './plan.ts';
 import { ownTaps, runRounds } from './rounds.ts';
@@ -38,8 +37,9 @@ import { RouteAnswers } from './route-answers.ts';
  *   1  what is wanted (pure), from the source of the wishes and from what exists
  *   2  the standing guard, before any tap can come up
  *   3  the links of others that are managed, then the attachments on taps of ours, in rounds; see rounds.ts
- *   4  forwarding of the uplinks that programmed endpoints are reached by, or in mode Direct whatever is not denied
- *   5  when nothing is left at all: guard, forwarding and shared pins are removed
+ *   4  the attachments on userspace engines, which need none of the following; see userspace/plan.ts
+ *   5  forwarding of the uplinks that programmed endpoints are reached by, or in mode Direct whatever is not denied
+ *   6  when nothing is left at all: guard, forwarding and shared pins are removed
  */
 
 export interface PassPorts extends RoundPorts {
@@ -50,6 +50,7 @@ export interface PassPorts extends RoundPorts {
   /** The VMs of this host. */
   readonly vms: Pick<VmDirectory, 'list'>;
   readonly sites: SiteKeeper;
+  readonly engines: EngineKeeper;
   /** As the source of the wishes knows this host. */
   readonly nodeName: string;
   /** The pins that all attachments share are about to be removed: let go of them. */
@@ -96,6 +97,9 @@ export async function reconcile(
   const problems: HostProblem[] = [];
   const host = observeHost(kernel, records, paths);
   const existing = existingTaps(host);
+  const onEngines = withEngine(host.records);
+  // Before the VMs are listed: a card that leads to one is none that cannot be filtered.
+  if (onEngines.length > 0) await ports.engines.look(onEngines);
   const vms = ports.vms.list();
   const { open, entered: news, left, closed } = ports.sites.of(vms);
   const wanted = askWishes({ ...viewOf(host, existing, ports), closedSites: closed });
@@ -116,6 +120,8 @@ export async function reconcile(
     routeTo: (address) => own.routes.to(address),
     own: own.addresses,
   });
+  const engineNames = new Set(onEngines.map(({ tap }) => tap));
+  const onTaps = new Map([...desired].filter(([tap]) => !engineNames.has(tap)));
   const bind = (site: SitePass, links: readonly Link[], pins: ReadonlySet<string>): BoundLinks =>
     bindLinks({
       ...{ ...known, site: site.id, links, pins, patterns: ports.managedPatterns, cards: wanted.cards, vms },
@@ -156,9 +162,9 @@ export async function reconcile(
         memory,
         site.ports,
       )),
-      ...(isOwn ? await runRounds(desired, guarded, memory, ports, ownTaps(ports)) : []),
+      ...(isOwn ? await runRounds(onTaps, guarded, memory, ports, ownTaps(ports)) : []),
     ];
-    const isAny = links.size > 0 || (isOwn && desired.size > 0);
+    const isAny = links.size > 0 || (isOwn && onTaps.size > 0);
     const step = async (): Promise<EnforcedSite> =>
       isOutOfReach
         ? { attachments: await rounds(false), guarded: true, unreachable: [] }
@@ -167,7 +173,14 @@ export async function reconcile(
     const done = isOwn ? await step() : await attempt(problems, step);
     if (done !== null) enforced.push(done);
   }
-  const attachments = enforced.flatMap((site) => site.attachments);
+  const served = await runRounds(
+    new Map([...desired].filter(([tap]) => engineNames.has(tap))),
+    true,
+    memory,
+    ports,
+    userspaceEngines(ports, ports.engines),
+  );
+  const attachments = [...enforced.flatMap((site) => site.attachments), ...served];
   // Where a namespace failed, whose policy is in force there is not known.
   const isAllSeen = enforced.length === bound.size && open.size + left.size === entered.size - 1;
   const isForgotten = (): Promise<boolean> => forgetCards(wanted, vms, attachments, host.records, ports);
@@ -182,7 +195,10 @@ export async function reconcile(
     attachments,
     guarded: enforced.length === bound.size && enforced.every(({ guarded }) => guarded),
     problems,
-    unreachable: new Set(enforced.flatMap(({ unreachable }) => unreachable)),
+    unreachable: new Set([
+      ...enforced.flatMap(({ unreachable }) => unreachable),
+      ...unreachableBy(own, allowedEndpoints(served, ports.clock.monotonicNs())),
+    ]),
     unfinished,
     losses: memory.losses.count,
   };
@@ -253,8 +269,12 @@ async function enforceSite(
   return {
     attachments,
     guarded: !isGuarded || guard !== null,
-    unreachable: allowed.filter((address) => routes.to(address) === null),
+    unreachable: unreachableBy({ routes }, allowed),
   };
+}
+
+function unreachableBy({ routes }: Pick<SitePass, 'routes'>, addresses: readonly string[]): string[] {
+  return addresses.filter((address) => routes.to(address) === null);
 }
 
 /** False: somebody holds the state lock, so it is yet to be done. */
@@ -266,44 +286,6 @@ async function removeShared(ports: PassPorts): Promise<boolean> {
     return true;
   };
   return ports.whenStateLockIsFree(remove).catch(notIfBusy);
-}
-
-function viewOf(
-  { records, recordsError, links }: ObservedHost,
-  existing: ReadonlySet<string>,
-  { nodeName, clock, kernel }: PassPorts,
-): Omit<HostView, 'closedSites'> {
-  const holders = new Map<string, string>();
-  const cards = new Map<string, RecordedCard>();
-  const taps = new Map<string, OwnCard | null>([...existing].map((tap) => [tap, null]));
-  const heldTaps = new Set([...links.values()].flatMap(({ name, carrier }) => (carrier ? [name] : [])));
-  for (const [tap, state] of records) {
-    if (state.state !== 'ok') {
-      if (isTapName(tap)) taps.set(tap, null);
-      continue;
-    }
-    const { vm, guestMac, guestAddress, network, guest } = state.record;
-    if (isCardKey(tap)) {
-      const hasKey = guest !== undefined;
-      cards.set(tap, { vmId: vm, mac: guestMac, guestAddress, hasKey, network });
-      continue;
-    }
-    taps.set(tap, { vm, mac: guestMac, guestAddress });
-    const { claim, violations } = state.record;
-    if (violations !== undefined || isClaimAlive(kernel, claim)) heldTaps.add(tap);
-    if (network !== null) holders.set(vm, network);
-  }
-  const complete = recordsError === null;
-  return {
-    nodeName,
-    holders,
-    taps,
-    heldTaps,
-    cards,
-    complete,
-    nowNs: clock.monotonicNs(),
-    nowMs: clock.nowMs(),
-  };
 }
 
 function clashProblem({ tap, vms }: { tap: string; vms: string[] }): HostProblem {

@@ -67,7 +67,15 @@ export type Action =
   | { readonly kind: 'retire-pins'; readonly ifindex: number; readonly pins: string }
   /** Removes tap, pins and record, unless somebody turns out to hold the tap. */
   | { readonly kind: 'tear-down' }
-  | FoundAction;
+  | FoundAction
+  | EngineAction;
+
+/** What is done to a userspace engine; see userspace/plan.ts. */
+export type EngineAction =
+  /** Its process is killed: what it let pass, and whatever else, ends. */
+  | { readonly kind: 'end-engine' }
+  /** Ends it, and the record forgets it. */
+  | { readonly kind: 'release-engine' };
 
 /** What is done to a link that somebody else made; see found/plan.ts. */
 export type FoundAction =

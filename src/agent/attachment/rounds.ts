@@ -12,7 +12,7 @@ import { act, takesStateLock } from './act.ts';
 import type { ActPlace, ActPorts, Outcome } from './act.ts';
 import { describe } from './describe.ts';
 import type { DesiredAttachment } from './desired.ts';
-import { afterFailure, doesNotStay, isClosing } from './failure.ts';
+import { afterFailure, doesNotStay, isClosing, lastResort } from './failure.ts';
 import { observeAttachment, observeHost } from './observe.ts';
 import type { ObservedHost } from './observe.ts';
 import { withoutFormer } from './former-filters.ts';
@@ -37,11 +37,13 @@ export interface RoundPorts extends ActPorts, PatientPorts {
 
 /** What rounds are made over: taps that we made, or links of others. Each goes by the name of its pins. */
 export interface RoundSubject<Host> {
-  observeHost(): Host;
+  observeHost(): Host | Promise<Host>;
   observe(tap: string, host: Host): ObservedAttachment;
   /** Pure. */
   plan(tap: string, desired: DesiredAttachment, observed: ObservedAttachment, context: PlanContext): Plan;
   place(tap: string, observed: ObservedAttachment): ActPlace;
+  /** Absent: as all links are acted on. */
+  act?(action: Action, place: ActPlace, observed: ObservedAttachment): Outcome | Promise<Outcome>;
 }
 
 /** What passes hand on to the next. Losing it costs a retry or a generation number, never safety. */
@@ -149,7 +151,7 @@ class Rounds<Host> {
 
   async run(): Promise<void> {
     for (let round = 1; round <= MOST_ROUNDS && this.#open().length > 0; round += 1) {
-      const host = this.#subject.observeHost();
+      const host = await this.#subject.observeHost();
       const steps: Step[] = [];
       for (const [tap, desired] of this.#open()) {
         const step = this.#look(tap, desired, host);
@@ -168,7 +170,7 @@ class Rounds<Host> {
     // What failed was changed by its own failure: look once more, so that status shows what is there.
     const unsettled = [...this.#results.values()].filter(isToBeSeenAgain);
     if (unsettled.length === 0) return;
-    const host = this.#subject.observeHost();
+    const host = await this.#subject.observeHost();
     for (const result of unsettled) {
       this.#results.set(result.tap, this.#lookAgain(result, host));
       await this.#takeTurns();
@@ -290,10 +292,12 @@ class Rounds<Host> {
     const isEnding = planned.actions.some((one) => isClosing(one) || isRemoval(one));
     const isOthers = action.kind === 'note-network' && action.network === null;
     const closing = planned.actions.find((one) => one.kind === 'write-policy' && isClosing(one)) ?? denial;
-    const { link } = observed;
-    const down: Action[] = link === null ? [] : [{ kind: 'link-down', ifindex: link.ifindex }];
-    if ((isEnding || isOthers) && observed.pinned && observed.filter.policyState !== 'empty')
-      await this.#fallBack(action, tap, desired, observed, planned, [closing, denial, ...down]);
+    const isThere = observed.pinned || observed.engine !== undefined;
+    if ((isEnding || isOthers) && isThere && observed.filter.policyState !== 'empty')
+      await this.#fallBack(action, tap, desired, observed, planned, [
+        ...[closing, denial],
+        ...lastResort(observed),
+      ]);
     this.#results.set(tap, { ...unmade({ tap, desired, observed, planned }), inUse: isInUse(observed) });
   }
 
@@ -304,9 +308,10 @@ class Rounds<Host> {
     vm: string | null,
   ): Promise<'done' | 'in-use'> {
     const place = this.#subject.place(tap, observed);
-    const now = (): Outcome => act(action, place, this.#ports, this.#ports.paths);
+    const now = (): Outcome | Promise<Outcome> =>
+      this.#subject.act?.(action, place, observed) ?? act(action, place, this.#ports, this.#ports.paths);
     // Only for what needs it: nothing that closes waits for the lock without need.
-    const outcome = takesStateLock(action) ? await this.#ports.whenStateLockIsFree(now) : now();
+    const outcome = takesStateLock(action) ? await this.#ports.whenStateLockIsFree(now) : await now();
     if (outcome === 'done') this.#ports.onChange(describe(action), place.tap, vm);
     return outcome;
   }

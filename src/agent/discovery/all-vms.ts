@@ -1,4 +1,5 @@
 import { isTapName } from '../wiring/identity.ts';
+import { servedKey } from '../userspace/engine-view.ts';
 import type { Engine } from '../wiring/verify.ts';
 import type { HostCard, HostVm, VmDirectory } from './directory.ts';
 
@@ -7,25 +8,32 @@ export class AllVms implements VmDirectory {
   readonly #own: VmDirectory;
   readonly #found: VmDirectory;
   readonly #engine: Engine;
+  readonly #served: () => ReadonlySet<string>;
   /** As it was made of these two lists. */
   #merged: {
     readonly own: readonly HostVm[];
     readonly found: readonly HostVm[];
+    readonly served: ReadonlySet<string>;
     readonly vms: readonly HostVm[];
   } | null = null;
 
-  /** `engine`: what filters a card on a tap of others, here. */
-  constructor(own: VmDirectory, found: VmDirectory, engine: Engine) {
+  /**
+   * @param engine what filters a card on a tap of others, here
+   * @param served the cards that lead to userspace engines of ours; see Engines
+   */
+  constructor(own: VmDirectory, found: VmDirectory, engine: Engine, served: () => ReadonlySet<string>) {
+    this.#served = served;
     this.#own = own;
     this.#found = found;
     this.#engine = engine;
   }
 
   list(): readonly HostVm[] {
-    const [own, found] = [this.#own.list(), this.#found.list()];
-    if (this.#merged?.own !== own || this.#merged.found !== found)
-      this.#merged = { own, found, vms: merge(own, found, this.#engine) };
-    return this.#merged.vms;
+    const [own, found, served] = [this.#own.list(), this.#found.list(), this.#served()];
+    const before = this.#merged;
+    if (before?.own !== own || before.found !== found || before.served !== served)
+      this.#merged = { own, found, served, vms: merge(own, found, this.#engine, served) };
+    return this.#merged?.vms ?? [];
   }
 
   problems(): readonly string[] {
@@ -52,10 +60,15 @@ export class AllVms implements VmDirectory {
  * A VM on our taps is known by the name that its tap was made for. If it was found by that name with cards elsewhere, too, it is
  * one VM. A card on a tap of ours is told by its record alone. Pure.
  */
-export function merge(own: readonly HostVm[], found: readonly HostVm[], engine: Engine): HostVm[] {
+export function merge(
+  own: readonly HostVm[],
+  found: readonly HostVm[],
+  engine: Engine,
+  served: ReadonlySet<string> = new Set(),
+): HostVm[] {
   const byId = new Map(own.map((vm) => [vm.reported.id, vm]));
   for (const vm of found) {
-    const others = vm.cards.filter((card) => !isOnOwnTap(card));
+    const others = vm.cards.filter((card) => !isOnOwnTap(card) && !isServed(card, served));
     if (others.length === 0 && vm.cards.length > 0) continue;
     const rest = withEngine(others.length === vm.cards.length ? vm : withCards(vm, others), engine);
     const known = byId.get(vm.reported.id);
@@ -67,6 +80,11 @@ export function merge(own: readonly HostVm[], found: readonly HostVm[], engine: 
 /** By its name: discovery asks whose a tap is, and tells nothing of ours but the VM's own view. */
 function isOnOwnTap({ link }: HostCard): boolean {
   return link !== null && link.netns === null && isTapName(link.name);
+}
+
+/** Its process is at the guest's end of an engine that serves this card. */
+function isServed({ mac, pid, startTicks }: HostCard, served: ReadonlySet<string>): boolean {
+  return pid !== null && startTicks !== null && served.has(servedKey(mac, pid, startTicks));
 }
 
 function withCards(vm: HostVm, cards: readonly HostCard[]): HostVm {

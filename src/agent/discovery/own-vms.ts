@@ -55,7 +55,11 @@ function ownVm({ observed, inUse, tap }: AttachmentResult): HostVm | undefined {
   const reported = virtualMachineSchema.safeParse({
     id: vm,
     name: vm,
-    interfaces: [{ mac: guestMac, name: tap, engine: engineOf(observed.filter) }],
+    interfaces: [
+      observed.engine === undefined
+        ? { mac: guestMac, name: tap, engine: engineOf(observed.filter) }
+        : { mac: guestMac, engine: 'userspace' },
+    ],
   });
   // A name that the cluster does not know as a VM's: nothing there can mean it.
   if (!reported.success) return undefined;

@@ -1,3 +1,4 @@
+import { removeEngineFolder } from '../userspace/engine-folder.ts';
 import { guestKeyOf, recordsDirOf, seedOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
 import { RecordFolder } from '../wiring/record.ts';
@@ -6,7 +7,7 @@ import { wipeGuestKey } from './key-file.ts';
 import { removeSeed } from './seed-file.ts';
 
 /**
- * The records of this host. With a record end the secrets of its guest: they go first, so that what a kill leaves has its
+ * The records of this host. With a record end the secrets of its guest, and the sockets of its engine: they go first, so that what a kill leaves has its
  * record still, and is removed by whoever removes that.
  */
 export class RecordsAndSecrets implements RecordStore {
@@ -33,6 +34,7 @@ export class RecordsAndSecrets implements RecordStore {
   remove(tap: string): void {
     removeSeed(seedOf(this.#paths, tap));
     wipeGuestKey(guestKeyOf(this.#paths, tap));
+    removeEngineFolder(this.#paths, tap);
     this.#records.remove(tap);
   }
 }

@@ -1,10 +1,14 @@
+import type { ObservedAttachment } from '../attachment/observed.ts';
 import type { AttachmentResult } from '../attachment/rounds.ts';
+import { isSilentOrEnded } from '../userspace/engine-view.ts';
 import { GATEWAY_ADDRESS, GATEWAY_MAC, identityOf } from '../wiring/identity.ts';
 import { MILLION } from '../../native/policy-abi.ts';
 import type { Policy } from '../../native/policy-abi.ts';
+import type { Claim } from '../wiring/record.ts';
 import { engineOf } from '../wiring/verify.ts';
+import type { CardEngine } from '../wiring/verify.ts';
 import { percent } from './detection.ts';
-import { tunnelStatus } from './tunnel.ts';
+import { NOT_LOOKED_AT, tunnelStatus } from './tunnel.ts';
 import type { ViolationLog } from './violation-log.ts';
 import type { AttachmentState, AttachmentStatus, EnforcedPolicy } from './status.ts';
 
@@ -33,15 +37,19 @@ export function attachmentStatus(
     gatewayMac: GATEWAY_MAC,
     state: stateOf(result),
     inUse,
-    engine: observed === null ? 'tcx' : engineOf(observed.filter),
+    engine: cardEngineOf(observed),
     enforced: enforcedPolicy(result, verifiedAt),
     ...(isLost(result.lost) ? { detached: true } : {}),
+    ...(isEngineLost(result) ? { engineLost: true } : {}),
     violations: {
       crossings: observed?.crossings ?? null,
       quarantinedAt: record?.violations?.quarantinedAt ?? null,
       last: log.of(pins),
     },
-    tunnel: tunnelStatus(policyReadBack(result), observed?.tunnel ?? null, verifiedAt),
+    tunnel:
+      observed?.engine === undefined
+        ? tunnelStatus(policyReadBack(result), observed?.tunnel ?? null, verifiedAt)
+        : NOT_LOOKED_AT,
     ...(record?.guest === undefined ? {} : { guest: record.guest }),
     ...(result.guest === undefined ? {} : { provisioning: result.guest }),
     message: messageOf(result, unreachable),
@@ -67,12 +75,17 @@ function extentOf({ flags, mode, samplePerMillion }: Policy): 'all' | 'sampled' 
 function enforcedPolicy({ observed, verified }: AttachmentResult, verifiedAt: string): EnforcedPolicy | null {
   if (!verified || observed === null || observed.fault !== null || observed.policy === null) return null;
   const { fromVm, toVm, policyHash } = observed.filter;
+  const generation = Number(observed.policy.generation);
+  if (observed.engine !== undefined) {
+    const process = engineProcessOf(observed);
+    return process === null || policyHash === null ? null : { policyHash, process, generation, verifiedAt };
+  }
   if (fromVm === null || toVm === null || policyHash === null) return null;
   return {
     policyHash,
     programTag: { fromVm: fromVm.programTag, toVm: toVm.programTag },
     linkId: { fromVm: fromVm.linkId, toVm: toVm.linkId },
-    generation: Number(observed.policy.generation),
+    generation,
     verifiedAt,
   };
 }
@@ -80,6 +93,24 @@ function enforcedPolicy({ observed, verified }: AttachmentResult, verifiedAt: st
 /** What was read back between two programs in their places, whosever wish it is. */
 function policyReadBack({ observed }: AttachmentResult): Policy | null {
   return observed === null || observed.link === null || observed.fault !== null ? null : observed.policy;
+}
+
+function cardEngineOf(observed: ObservedAttachment | null): CardEngine {
+  if (observed?.engine !== undefined) return 'userspace';
+  return observed === null ? 'tcx' : engineOf(observed.filter);
+}
+
+/** The process that answered, if it is confined. */
+function engineProcessOf({ engine, record }: ObservedAttachment): Claim | null {
+  const isSound = engine?.state === 'answers' && engine.fault === null;
+  return isSound && record.state === 'ok' ? (record.record.engine?.process ?? null) : null;
+}
+
+/** What its policy says is in nobody's hands, or not in those of a process that it may be in. */
+function isEngineLost({ observed, error }: AttachmentResult): boolean {
+  const engine = observed?.engine;
+  if (engine === undefined || error === null) return false;
+  return isSilentOrEnded(engine) || (engine.state === 'answers' && engine.fault !== null);
 }
 
 function messageOf(result: AttachmentResult, unreachable: ReadonlySet<string>): string {
@@ -142,7 +173,8 @@ function quarantine({ observed }: AttachmentResult): string {
 
 /** What an attachment in error still lets through, as just seen. */
 function kept({ observed }: AttachmentResult): string {
-  if (observed === null) return 'What is in force is not known.';
+  if (observed === null || observed.engine?.state === 'silent') return 'What is in force is not known.';
+  if (observed.engine?.state === 'answers') return ofPolicy(observed) ?? 'What is in force is not known.';
   if (observed.link === null) {
     const { fromVm, toVm, policyState } = observed.filter;
     const elsewhere = fromVm?.ifindex ?? toVm?.ifindex ?? 0;
@@ -152,11 +184,13 @@ function kept({ observed }: AttachmentResult): string {
   }
   if (observed.link.owner === null) return '';
   if (!observed.link.up && observed.fault !== null) return 'The tap is down: nothing passes.';
-  if (observed.fault === null && observed.filter.policyState === 'empty') return 'Nothing passes.';
-  if (observed.fault === null && observed.policy !== null) {
-    const { endpoint } = observed.policy;
-    if (endpoint === null) return `The previous policy is in force: ${DIRECT}.`;
-    return `The previous policy is in force: only ${endpoint.address}:${endpoint.port} passes.`;
-  }
-  return 'What is in force is not known.';
+  return (observed.fault === null ? ofPolicy(observed) : null) ?? 'What is in force is not known.';
+}
+
+function ofPolicy({ filter, policy }: ObservedAttachment): string | null {
+  if (filter.policyState === 'empty') return 'Nothing passes.';
+  if (policy === null) return null;
+  const { endpoint } = policy;
+  if (endpoint === null) return `The previous policy is in force: ${DIRECT}.`;
+  return `The previous policy is in force: only ${endpoint.address}:${endpoint.port} passes.`;
 }

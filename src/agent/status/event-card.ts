@@ -14,7 +14,15 @@ const LAST_AFTER_MACS = 44;
 
 const MAC_BYTES = 6;
 
-/** The attachment that an event is about; null: none, or which one is not certain. */
+/** The attachment of the userspace engine of that record, which tells of nobody else's frames; null: none. */
+export function servedBy<Card extends Pick<AttachmentStatus, 'engine' | 'pins'>>(
+  record: string,
+  attachments: readonly Card[],
+): Card | null {
+  return attachments.find(({ engine, pins }) => engine === 'userspace' && pins === record) ?? null;
+}
+
+/** The attachment that an event of the kernel's is about; null: none, or which one is not certain. */
 export function attachmentOf<Card extends Pick<AttachmentStatus, 'ifindex' | 'mac'>>(
   event: Pick<FilterEvent, 'ifindex' | 'direction' | 'reason' | 'head'>,
   attachments: readonly Card[],

@@ -48,7 +48,7 @@ function programmedCondition(input: NetworkReportInput): PlannedCondition {
     return {
       type,
       status: 'False',
-      reason: 'ProgrammingFailed',
+      reason: failed.engineLost === true ? 'EngineLost' : 'ProgrammingFailed',
       message: `VM ${failed.vm}: ${failed.message}`,
     };
   }
@@ -174,7 +174,8 @@ function notAll(
     const done = attachments.filter(isInForce).length;
     return { type, status: 'False', reason: 'Pending', message: `${done} of ${wanted} attachments` };
   }
-  const wrong = late.detached === true ? 'Detached' : 'ReadBackMismatch';
+  const lost = late.engineLost === true ? 'EngineLost' : 'ReadBackMismatch';
+  const wrong = late.detached === true ? 'Detached' : lost;
   const reason = late.state === 'Denied' ? 'Denied' : late.state === 'Error' ? wrong : 'Pending';
   return { type, status: 'False', reason, message: `VM ${late.vm}: ${late.message}` };
 }

@@ -1,9 +1,9 @@
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { Problem } from '../../api/manifest.ts';
 import type { GuestState } from '../guest/provisioning.ts';
-import type { RecordedGuest } from '../wiring/record.ts';
+import type { Claim, RecordedGuest } from '../wiring/record.ts';
+import type { CardEngine } from '../wiring/verify.ts';
 import type { TunnelStatus } from './tunnel.ts';
-import type { Engine } from '../wiring/verify.ts';
 
 /**
  * What the agent says about itself on its socket (`GET /v1/status`). Everything under `enforced` was read back from the
@@ -62,9 +62,9 @@ export interface AttachmentStatus {
   readonly vm: string;
   /** `namespace/name` of the network bound to it. */
   readonly network: string | null;
-  /** Name of the interface; it may have another next time, but for a tap that we made. */
+  /** Name of the interface; it may have another next time, but for a tap that we made. On a userspace engine, of its record. */
   readonly tap: string;
-  /** Name of the folder below `bpffs` that its programs are pinned in. */
+  /** Name of the folder below `bpffs` that its programs are pinned in; on a userspace engine of its record, as `tap`. */
   readonly pins: string;
   /** 0 while there is no interface. */
   readonly ifindex: number;
@@ -75,10 +75,12 @@ export interface AttachmentStatus {
   readonly state: AttachmentState;
   /** A process holds the tap, or has claimed it and is alive. */
   readonly inUse: boolean;
-  readonly engine: Engine;
+  readonly engine: CardEngine;
   readonly enforced: EnforcedPolicy | null;
   /** Somebody had removed its filter a moment ago. */
   readonly detached?: boolean;
+  /** Its userspace engine has ended, or cannot be read back. */
+  readonly engineLost?: boolean;
   readonly violations: ViolationStatus;
   /** Whether its tunnel stands, by the shape of what passes; nothing is enforced by it. */
   readonly tunnel: TunnelStatus;
@@ -108,12 +110,15 @@ export interface SeenViolation {
   readonly audited: boolean;
 }
 
-/** Read from the kernel in the pass that ended at `verifiedAt`. */
+/** Read from the kernel, or from the userspace engine, in the pass that ended at `verifiedAt`. */
 export interface EnforcedPolicy {
   /** SHA-256 of the policy as it lies in the kernel, hex. */
   readonly policyHash: string;
-  readonly programTag: ProgramPair<string>;
-  readonly linkId: ProgramPair<number>;
+  /** Of the kernel's programs; absent: an engine in user space has none. */
+  readonly programTag?: ProgramPair<string>;
+  readonly linkId?: ProgramPair<number>;
+  /** The userspace engine that has the policy: this process accepted our connection, and is confined. */
+  readonly process?: Claim;
   /** Moves with every change of the policy in the kernel. */
   readonly generation: number;
   /** ISO 8601. */

@@ -23,6 +23,13 @@ export interface TunnelStatus {
   readonly lastHandshake?: string;
 }
 
+/** Of a userspace engine, which carries a tunnel and tells nothing of it. */
+export const NOT_LOOKED_AT: TunnelStatus = {
+  status: 'Unknown',
+  reason: 'Pending',
+  message: 'a userspace engine does not look at its tunnel yet',
+};
+
 /**
  * Pure.
  *

@@ -8,7 +8,7 @@ import { GATEWAY_MAC, identityOf, TAP_MTU } from './identity.ts';
 import type { Identity } from './identity.ts';
 import { pinDirOf, stateLockOf } from './paths.ts';
 import type { AttachmentPaths } from './paths.ts';
-import type { AttachmentRecord, Claim, RecordStore } from './record.ts';
+import type { AttachmentRecord, Claim, RecordState, RecordStore } from './record.ts';
 import { applySettings } from './settings.ts';
 import { attachmentFault } from './verify.ts';
 
@@ -85,6 +85,7 @@ export function ensureClosedTap(
     const { kernel } = ports;
     const link = kernel.linkByName(identity.tap);
     if (link !== null) demandOurs(link, identity);
+    demandNoEngine(ports.records.read(identity.tap), identity);
     const isNew = ports.records.read(identity.tap).state === 'absent';
     const record = ensureRecord(identity, paths, ports, claim, link !== null);
     if (link !== null) {
@@ -114,12 +115,24 @@ function forget({ tap }: Identity, pinDir: string, { kernel, records }: ClosedTa
   }
 }
 
-function demandOurs(link: Link, identity: Identity): void {
+/** The VM has the one or the other. Whoever ends the engine takes it out of the record. */
+function demandNoEngine(found: RecordState, { vm, tap }: Identity): void {
+  if (found.state !== 'ok' || found.record.engine === undefined) return;
+  throw new VmnError('VMN_TAP_IN_USE', {
+    attempted: `make the tap of VM ${vm}`,
+    on: tap,
+    remedy: 'End that VM first; the agent, or `vmnetctl run --engine userspace`, then lets go of its engine.',
+    cause: new Error('the VM is on a userspace engine'),
+  });
+}
+
+export function demandOurs(link: Link, identity: Identity): void {
   if (link.alias === identity.alias && link.kind === 'tun') return;
   throw new VmnError('VMN_TAP_NOT_OURS', { attempted: `use the tap of VM ${identity.vm}`, on: identity.tap });
 }
 
-function ensureRecord(
+/** The record of a VM, made with an address for its guest if there is none; the claim goes into it. Under the state lock. */
+export function ensureRecord(
   identity: Identity,
   paths: AttachmentPaths,
   { kernel, records }: ClosedTapPorts,

@@ -33,6 +33,14 @@ const violationsSchema = z.strictObject({
   holder: claimSchema.optional(),
 });
 
+/** Of a VM on the userspace engine; see userspace/plan.ts. */
+const engineSchema = z.strictObject({
+  /** The user that it runs as, and the group. */
+  uid: z.int().positive(),
+  /** Null: the process of the claim is about to start it. */
+  process: claimSchema.nullable(),
+});
+
 const recordSchema = z.strictObject({
   version: z.literal(VERSION),
   /** Its name; of a card on a tap of others the id that it was found by. */
@@ -51,6 +59,8 @@ const recordSchema = z.strictObject({
   guest: z.strictObject({ publicKey: wireGuardKeySchema }).optional(),
   /** Absent while violations are only dropped and were never answered otherwise. */
   violations: violationsSchema.optional(),
+  /** The VM has this instead of a tap. */
+  engine: engineSchema.optional(),
 });
 
 export type AttachmentRecord = z.infer<typeof recordSchema>;

@@ -8,6 +8,9 @@ export interface ProgramTags {
 /** How the programs are attached: by tcx links, or on kernels before 6.6 by the clsact qdisc. */
 export type Engine = 'tcx' | 'clsact';
 
+/** What filters a card: programs of the kernel, or vmn-nat. */
+export type CardEngine = Engine | 'userspace';
+
 export function engineOf({ fromVm, toVm }: ReadBack): Engine {
   return [fromVm, toVm].some((hook) => hook?.attachPoint.startsWith('clsact') === true) ? 'clsact' : 'tcx';
 }

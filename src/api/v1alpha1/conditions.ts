@@ -52,6 +52,8 @@ export const CONDITION_REASONS = {
   Verified: 'read back from the kernel and found equal',
   ReadBackMismatch: 'the kernel holds something else; the VM is denied',
   Detached: 'somebody removed the filter; it is being restored',
+  EngineLost:
+    'the userspace engine of the VM has ended, or cannot be read back: the VM has no network until it is started anew',
   NotHostEnforced:
     'mode Direct: the host does not enforce whom the VM talks to; denied networks, other guests and the host stay closed',
   SampledInPart:

@@ -40,8 +40,8 @@ const attachmentSchema = z.looseObject({
   enforced: z
     .looseObject({
       policyHash: z.string(),
-      programTag: pair(z.string()),
-      linkId: pair(z.number()),
+      programTag: pair(z.string()).optional(),
+      linkId: pair(z.number()).optional(),
       generation: z.number(),
       verifiedAt: z.string(),
     })

@@ -9,6 +9,7 @@ import { isVmnError } from '../../lib/errors.ts';
 import type { CommandContext, OutputFormat } from '../command-context.ts';
 import { EXIT_NOT_AS_ASKED, EXIT_OK } from '../exit-code.ts';
 import { drain, type Drained } from '../leave/drain.ts';
+import { drainEngines, systemEngineKeeper } from '../leave/engines.ts';
 import { drainTable } from '../leave/leave-text.ts';
 import { asSoleUser } from '../leave/sole-user.ts';
 import { addPathOptions, outputOption, type PathOptions } from '../options.ts';
@@ -20,7 +21,7 @@ interface DrainOptions extends PathOptions {
 }
 
 const HELP = `
-Every tap that is managed gets deny-all, which is read back: from then on its VM
+Every tap that is managed, and every userspace engine, gets deny-all, which is read back: from then on its VM
 reaches nothing, its endpoint neither. VMs run on. Without this a host that has no
 agent any more goes on as it was: each VM reaches its endpoint, and nothing else.
 
@@ -43,7 +44,13 @@ export function drainCommand(context: CommandContext, settle: (exitCode: number)
     demandRoot('close the VMs of this host');
     const taps = await asSoleUser('close the VMs of this host', options, async () => {
       const ports = { kernel: systemKernel(), records: new RecordFolder(recordsDirOf(options)) };
-      return drain(ports, options, await guardedInterfaces(context));
+      const keeper = systemEngineKeeper(options);
+      try {
+        const served = await drainEngines({ records: ports.records, engines: keeper });
+        return [...drain(ports, options, await guardedInterfaces(context)), ...served];
+      } finally {
+        keeper.close();
+      }
     });
     await tell(context, options.output, taps);
     const isDone = taps.every(({ outcome }) => outcome !== 'failed');

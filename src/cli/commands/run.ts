@@ -1,13 +1,16 @@
 import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Link } from '../../agent/host/kernel.ts';
-import { systemKernel } from '../../agent/host/system-kernel.ts';
 import { claimOf, ensureClosedTap, systemPorts } from '../../agent/wiring/closed-tap.ts';
 import type { ClosedTapPorts } from '../../agent/wiring/closed-tap.ts';
+import { systemEngines } from '../../agent/userspace/engine-machine.ts';
+import { enginePlaceOf } from '../../agent/userspace/engine-place.ts';
+import { systemControl } from '../../agent/vm-control/system-control.ts';
 import { GATEWAY_ADDRESS, type Identity, identityOf } from '../../agent/wiring/identity.ts';
 import { socketPathOf } from '../../agent/wiring/paths.ts';
 import type { AttachmentRecord } from '../../agent/wiring/record.ts';
 import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { VmnError } from '../../lib/errors.ts';
 import { AgentSocket } from '../agent/agent-socket.ts';
 import { readAgentStatus } from '../agent/agent-status.ts';
@@ -23,13 +26,16 @@ import { provision, unprovision } from '../run/provision.ts';
 import { runningVm } from '../run/running-vm.ts';
 import { type SeedChoice, seedWish } from '../run/seed-wish.ts';
 import { type EnforcedState, waitEnforced } from '../run/wait-enforced.ts';
+import { endRunEngine, type EnginePorts, startEngine } from '../run/userspace-engine.ts';
 import { escapeText } from '../terminal/escape.ts';
+import { usageError } from '../usage-error.ts';
 
 interface RunOptions extends PathOptions, SeedChoice {
   readonly file: string;
   readonly network?: string;
   readonly vm?: string;
   readonly waitEnforced: number;
+  readonly engine: 'kernel' | 'userspace';
 }
 
 const HELP = `
@@ -41,6 +47,12 @@ runs and stays closed. In ARGS these are filled in:
   {{gateway}}   its gateway, on the link
   {{endpoint}}  address:port that it may reach
   {{mac}} {{tap}}
+
+With --engine userspace there is no tap: frames go over a socket to vmn-nat, a
+process of its own user without rights, which filters them and translates
+addresses. It starts closed, the agent gives it its policy and reads it back, and it
+ends with QEMU. Should it end before, the VM has no network until it is started
+anew. It carries UDP to the endpoint and nothing else, so not mode Direct.
 
 The guest is told its address, its firewall and its end of the tunnel by
 cloud-init: a seed image (NoCloud, label cidata) is added as the last disk, read
@@ -77,6 +89,14 @@ export function runCommand(context: CommandContext, settle: (exitCode: number) =
         .argParser(secondsParser(0, 600))
         .default(10),
     )
+    .addOption(
+      new Option(
+        '--engine <engine>',
+        'what filters: programs in the kernel on a tap, or a process of its own',
+      )
+        .choices(['kernel', 'userspace'])
+        .default('kernel'),
+    )
     .option('--user-data <file>', "the tenant's own user-data for cloud-init, put into the seed image")
     .option('--preshared-key-file <file>', 'pre-shared key of the tunnel, as `wg genpsk` prints it')
     .option('--no-seed', 'no seed image: the guest is provisioned by other means, or not at all')
@@ -89,24 +109,48 @@ export function runCommand(context: CommandContext, settle: (exitCode: number) =
 /** Everything that can be refused is refused before anything is made. */
 async function run(context: CommandContext, options: RunOptions, words: readonly string[]): Promise<number> {
   const { vm, network } = runningVm(readNetworkFile(options.file).networks, options, words);
-  const identity = identityOf(vm);
-  qemuCommand(words, vm, placeholders(identity, '0.0.0.0', network));
+  if (options.engine === 'userspace') demandCarried(network);
+  const place = enginePlaceOf(options, identityOf(vm).tap);
+  const command = (address: string, seed: string | null): string[] => {
+    const values = placeholders(identityOf(vm), address, network);
+    if (options.engine === 'kernel') return qemuCommand(words, vm, values, seed);
+    return qemuCommand(words, vm, { ...values, tap: null }, seed, place.guest);
+  };
+  command('0.0.0.0', null);
   const wish = seedWish(network, options);
   const program = findProgram(words[0] ?? '', context.environment['PATH']);
-  demandRoot('make a tap');
-  const kernel = systemKernel();
-  const tapPorts = systemPorts(options);
-  demandFreeTap(() => kernel.linkByName(identity.tap), tapPorts);
-
-  const record = ensureClosedTap(vm, options, tapPorts, claimOf(kernel, process.pid));
-  const seed = await provision(wish, record, options, tapPorts);
+  demandRoot(options.engine === 'kernel' ? 'make a tap' : 'start an engine of its own user');
+  const ports = { ...systemPorts(options), machine: systemEngines(systemControl(systemClock)) };
+  const record = await openCard(vm, options, ports);
   try {
-    const [, ...args] = qemuCommand(words, vm, placeholders(identity, record.guestAddress, network), seed);
-    return await start(context, options, record, program, args);
+    const seed = await provision(wish, record, options, ports);
+    try {
+      const [, ...args] = command(record.guestAddress, seed);
+      return await start(context, options, record, program, args);
+    } finally {
+      const left = seed === null ? null : unprovision(options, ports);
+      if (left !== null) context.output.note(`vmnetctl: ${escapeText(left.message)}`);
+    }
   } finally {
-    const left = seed === null ? null : unprovision(options, tapPorts);
-    if (left !== null) context.output.note(`vmnetctl: ${escapeText(left.message)}`);
+    if (options.engine === 'userspace') await endRunEngine(record, options, ports);
   }
+}
+
+/** Closed, whatever it is. */
+async function openCard(vm: string, options: RunOptions, ports: EnginePorts): Promise<AttachmentRecord> {
+  if (options.engine === 'userspace') return (await startEngine(vm, options, ports)).record;
+  const { kernel } = ports;
+  demandFreeTap(() => kernel.linkByName(identityOf(vm).tap), ports);
+  return ensureClosedTap(vm, options, ports, claimOf(kernel, process.pid));
+}
+
+/** Before anything is made; the engine itself refuses such a policy. */
+function demandCarried({ spec }: VmNetwork): void {
+  if (spec.mode !== 'Direct') return;
+  throw usageError(
+    'mode Direct is not for --engine userspace, which carries UDP to one endpoint alone',
+    'Leave --engine userspace out, or give the VMNetwork another mode.',
+  );
 }
 
 /** The tap is closed, and the agent may open it. */
@@ -150,7 +194,7 @@ function placeholders(identity: Identity, address: string, { spec }: VmNetwork):
 
 /** `vmn-… 100.64.0.5 → 203.0.113.10:51900 Enforced`, or why it is closed. */
 function stateLine(record: AttachmentRecord, state: EnforcedState): string {
-  const card = `${record.tap} ${record.guestAddress}`;
+  const card = `${record.engine === undefined ? record.tap : 'vmn-nat'} ${record.guestAddress}`;
   if (state.state === 'enforced') return `vmnetctl: ${card} → ${escapeText(state.endpoint)} Enforced`;
   if (state.state === 'programmed')
     return `vmnetctl: ${card} → ${escapeText(state.endpoint)} Programmed, not held in every frame; see vmnetctl status`;

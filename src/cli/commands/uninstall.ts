@@ -1,6 +1,9 @@
 import { Command } from 'commander';
+import { isClaimAlive } from '../../agent/wiring/closed-tap.ts';
+import type { AttachmentRecord } from '../../agent/wiring/record.ts';
 import type { CommandContext, OutputFormat } from '../command-context.ts';
 import { EXIT_NOT_AS_ASKED, EXIT_OK } from '../exit-code.ts';
+import { enginesHere, systemEngineKeeper } from '../leave/engines.ts';
 import { inUseTable, removedTable } from '../leave/leave-text.ts';
 import { asSoleUser } from '../leave/sole-user.ts';
 import { leftFiles, systemLeavePorts } from '../leave/system-ports.ts';
@@ -16,8 +19,8 @@ interface UninstallCommandOptions extends PathOptions {
 const HELP = `
 Taps of ours, filters and their pins, routes, records, the forwarding of uplinks
 that was switched on for VMs, the guard, and the agent's files: all of it goes, in
-an order in which no VM that runs is opened. So while a VM has a managed tap
-nothing is done, and the taps are listed.
+an order in which no VM that runs is opened. So while a VM has a managed tap, or a
+userspace engine, nothing is done, and the taps are listed.
 
 With --leave-closed taps that VMs have are left as they are, if all of them are
 closed (\`vmnetctl drain\`): with their filters, their records and the guard. All
@@ -42,9 +45,17 @@ export function uninstallCommand(context: CommandContext, settle: (exitCode: num
   return addPathOptions(command).action(async (options: UninstallCommandOptions) => {
     demandRoot('uninstall');
     const leaveClosed = options.leaveClosed === true;
-    const result = await asSoleUser('uninstall', options, () =>
-      uninstall(systemLeavePorts(options), options, { leaveClosed, files: leftFiles(options) }),
-    );
+    const result = await asSoleUser('uninstall', options, async () => {
+      const ports = systemLeavePorts(options);
+      const keeper = systemEngineKeeper(options);
+      try {
+        const isClaimed = ({ claim }: AttachmentRecord): boolean => isClaimAlive(ports.kernel, claim);
+        const engines = await enginesHere({ records: ports.records, engines: keeper, isClaimed });
+        return await uninstall(ports, options, { leaveClosed, files: leftFiles(options), engines });
+      } finally {
+        keeper.close();
+      }
+    });
     await tell(context, options.output, result, leaveClosed);
     settle(result.done ? EXIT_OK : EXIT_NOT_AS_ASKED);
   });

@@ -11,6 +11,7 @@ import type { AttachmentPaths } from '../../agent/wiring/paths.ts';
 import type { RecordStore } from '../../agent/wiring/record.ts';
 import { isVmnError, VmnError } from '../../lib/errors.ts';
 import { takeGuardAway } from '../guard/standing-guard.ts';
+import type { EnginesHere } from './engines.ts';
 import { type TapInUse, useOf } from './in-use.ts';
 import { listManaged, type ManagedTap } from './managed-taps.ts';
 
@@ -21,6 +22,7 @@ import { listManaged, type ManagedTap } from './managed-taps.ts';
  * all; or, with `leaveClosed`, it keeps its filter, its record and the guard, and all else goes. The order, and what a SIGKILL
  * after each step leaves:
  *
+ *   0  userspace engines that no VM has: ended; their records go with 4
  *   1  taps of ours that nobody has: emptied, taken hold of, deleted; then pins and record, see act.ts
  *                                       the others as they were
  *   2  pins of interfaces that are gone
@@ -55,6 +57,8 @@ export interface Uninstalled {
 
 export interface UninstallOptions {
   readonly leaveClosed: boolean;
+  /** Of VMs that have no tap; absent: there are none. */
+  readonly engines?: EnginesHere;
   /** Of an agent: removed when nothing is left, and with `leaveClosed` those that closed VMs do without. */
   readonly files: { readonly always: readonly string[]; readonly atLast: readonly string[] };
 }
@@ -63,7 +67,7 @@ export interface UninstallOptions {
 export async function uninstall(
   ports: UninstallPorts,
   paths: AttachmentPaths,
-  { leaveClosed, files }: UninstallOptions,
+  { leaveClosed, files, engines = NO_ENGINES }: UninstallOptions,
 ): Promise<Uninstalled> {
   const { kernel, records, nft } = ports;
   // Throws if it is damaged, before anything is changed.
@@ -76,7 +80,8 @@ export async function uninstall(
       const use = useOf(tap, states.get(tap.pins), kernel, by);
       return use === null ? [] : [{ ...use, closed: tap.state === 'closed' }];
     }),
-    ...claimed(ports, managed),
+    ...claimed(ports, managed).filter(({ pins }) => !engines.inUse.some((use) => use.pins === pins)),
+    ...engines.inUse,
   ];
   const isRefused = (taps: readonly TapInUse[]): boolean =>
     taps.length > 0 && !(leaveClosed && taps.every(({ closed }) => closed));
@@ -89,6 +94,7 @@ export async function uninstall(
   const used = new Set(inUse.map(({ pins }) => pins));
   const idle = managed.filter(({ pins }) => !used.has(pins));
   const tell = (what: string, on: string): void => void removed.push({ what, on });
+  removed.push(...(await engines.endIdle()));
   for (const tap of idle) if (tap.own) tearDown(tap, ports, paths, tell);
   for (const { own, state, pins, pinDir } of idle) {
     if (own || state !== 'gone') continue;
@@ -107,6 +113,8 @@ export async function uninstall(
     if (ports.removeFile(path)) tell('file', path);
   return { done: true, removed, inUse };
 }
+
+const NO_ENGINES: EnginesHere = { inUse: [], endIdle: () => Promise.resolve([]) };
 
 type Tell = (what: string, on: string) => void;
 

@@ -10,7 +10,8 @@ export interface PlaceholderValues {
   readonly address: string;
   readonly gateway: string;
   readonly mac: string;
-  readonly tap: string;
+  /** Null: the VM has none, but a userspace engine. */
+  readonly tap: string | null;
   /** `address:port`; null when the VMNetwork has no endpoint. */
   readonly endpoint: string | null;
 }
@@ -56,8 +57,13 @@ export function fillPlaceholders(argument: string, values: PlaceholderValues): s
     const value = Object.hasOwn(values, name) ? values[name as keyof PlaceholderValues] : undefined;
     if (typeof value === 'string') return value;
     const known = Object.keys(values).map((key) => `{{${key}}}`);
-    if (value === null)
-      throw usageError(`nothing to fill in for ${whole}`, 'The VMNetwork has no consumerEndpoint.');
+    if (value === null) {
+      const why =
+        name === 'tap'
+          ? 'With --engine userspace there is no tap.'
+          : 'The VMNetwork has no consumerEndpoint.';
+      throw usageError(`nothing to fill in for ${whole}`, why);
+    }
     throw usageError(`${whole} is no name that is filled in`, `Known are ${known.join(' ')}.`);
   });
 }
@@ -70,15 +76,23 @@ function seedDrive(path: string): string[] {
   return ['-drive', `if=virtio,format=raw,readonly=on,file=${path.replaceAll(',', ',,')}`];
 }
 
+/** To a tap that we made; or, once and at its start, to the guest's socket of a userspace engine. */
+function netdev({ tap }: PlaceholderValues, engine: string | null): string {
+  if (engine === null) return `tap,id=vmn0,ifname=${tap ?? ''},script=no,downscript=no,vhost=off`;
+  return `stream,id=vmn0,server=off,addr.type=unix,addr.path=${engine.replaceAll(',', ',,')}`;
+}
+
 /**
  * The whole command to start, program first. Throws VMN_USAGE.
  * @param seed absolute path of the seed image; null: there is none
+ * @param engine absolute path of the guest's socket of a userspace engine; null: the card is on the tap
  */
 export function qemuCommand(
   command: readonly string[],
   vm: string,
   values: PlaceholderValues,
   seed: string | null = null,
+  engine: string | null = null,
 ): string[] {
   demandNoOtherNetwork(command);
   const filled = command.map((argument, at) => (at === 0 ? argument : fillPlaceholders(argument, values)));
@@ -87,7 +101,7 @@ export function qemuCommand(
     ...filled,
     ...name,
     '-netdev',
-    `tap,id=vmn0,ifname=${values.tap},script=no,downscript=no,vhost=off`,
+    netdev(values, engine),
     '-device',
     `virtio-net-pci,netdev=vmn0,mac=${values.mac}`,
     ...(seed === null ? [] : seedDrive(seed)),

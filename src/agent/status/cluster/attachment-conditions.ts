@@ -50,7 +50,8 @@ function programmed(judged: JudgedAttachment, outcome: CardOutcome | null): Said
   const proof = readBackOf(judged, outcome);
   if (proof !== null) return { status: 'True', reason: 'Programmed', message: proof.seen.message };
   if (outcome?.seen.state === 'Error') {
-    return { status: 'False', reason: 'ProgrammingFailed', message: outcome.seen.message };
+    const reason = outcome.seen.engineLost === true ? 'EngineLost' : 'ProgrammingFailed';
+    return { status: 'False', reason, message: outcome.seen.message };
   }
   return pending(outcome);
 }
@@ -63,9 +64,10 @@ function enforced(judged: JudgedAttachment, outcome: CardOutcome | null): Said {
   if (proof !== null) return readBack(judged, proof);
   if (outcome?.seen.state !== 'Error') return pending(outcome);
   const isDetached = wasDetached || outcome.result.observed?.fault != null;
+  const lost = outcome.seen.engineLost === true ? 'EngineLost' : 'ReadBackMismatch';
   return {
     status: 'False',
-    reason: isDetached ? 'Detached' : 'ReadBackMismatch',
+    reason: isDetached ? 'Detached' : lost,
     message: outcome.seen.message,
   };
 }
@@ -103,7 +105,7 @@ function released({ place }: JudgedAttachment, outcome: CardOutcome | null): Sai
 
 function isClosed({ observed, policy }: AttachmentResult): boolean {
   if (observed === null || policy !== null) return false;
-  if (observed.link === null && !observed.pinned) return true;
+  if (observed.link === null && !observed.pinned && observed.engine === undefined) return true;
   // Of pins without a link the programs may be elsewhere; they judge by this policy there, too.
   return observed.filter.policyState === 'empty' && (observed.link === null || observed.fault === null);
 }

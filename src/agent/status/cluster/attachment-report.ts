@@ -50,7 +50,15 @@ function cardReport(
   outcome: CardOutcome | null,
 ): Omit<AttachmentReport, 'conditions' | 'observedGeneration'> {
   const link = outcome?.result.observed?.link ?? null;
-  if (outcome === null || link === null) return {};
+  if (outcome === null) return {};
+  if (outcome.result.observed?.engine !== undefined)
+    return {
+      engine: outcome.seen.engine,
+      ...guestReport(judged, outcome),
+      ...exposureOf(outcome),
+      ...enforcedOf(judged, readBackOf(judged, outcome)),
+    };
+  if (link === null) return {};
   const { seen } = outcome;
   const { found } = outcome.result;
   return {
@@ -87,9 +95,9 @@ function enforcedOf({ attachment: { spec } }: JudgedAttachment, proof: CardOutco
     enforced: {
       policyHash: spec.hash,
       policyGeneration: spec.policyGeneration,
-      programTag: programTag.fromVm,
-      // clsact has no links.
-      ...(linkId.fromVm === 0 ? {} : { linkId: linkId.fromVm }),
+      ...(programTag === undefined ? {} : { programTag: programTag.fromVm }),
+      // clsact has no links, and an engine in user space neither.
+      ...(linkId === undefined || linkId.fromVm === 0 ? {} : { linkId: linkId.fromVm }),
       verifiedAt,
     },
   };

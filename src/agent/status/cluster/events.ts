@@ -101,9 +101,11 @@ const FAILURES: ReadonlySet<string> = new Set(['ProgrammingFailed', 'Unsupported
 
 type Condition = NonNullable<VmNetworkAttachmentStatus['conditions']>[number];
 
+const LOSSES: ReadonlySet<string> = new Set(['ReadBackMismatch', 'Detached', 'EngineLost']);
+
 /** What is False because it was asked for, or because the card is gone, is no loss. */
 function isLoss({ status, reason }: Condition): boolean {
-  return status === 'Unknown' || reason === 'ReadBackMismatch' || reason === 'Detached';
+  return status === 'Unknown' || LOSSES.has(reason);
 }
 
 /** The policy of an edit, in force. */

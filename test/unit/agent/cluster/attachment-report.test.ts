@@ -19,6 +19,7 @@ import { wireGuardKeySchema } from '../../../../src/api/v1alpha1/wireguard-key.t
 import { completeStatus } from '../../../../src/agent/status/cluster/attachment-write.ts';
 import { VmnError } from '../../../../src/lib/errors.ts';
 import { attachment, classes, networkClass, wished } from '../support/cluster-objects.ts';
+import { type ModelEngine, putOnEngine } from '../support/model-engines.ts';
 import { ModelHost, PATHS, violate } from '../support/model-host.ts';
 
 const INFO = {
@@ -243,6 +244,49 @@ describe('what an agent says of an attachment', () => {
     Object.assign(host.kernel, { replaceFilter, attachFilter });
     host.advance(60_000);
     expect(said(await reportAfter(attachment()))['Enforced']).toBe('True Verified');
+  });
+
+  describe('of a VM on a userspace engine', () => {
+    let engine: ModelEngine;
+    beforeEach(() => {
+      host = new ModelHost();
+      engine = putOnEngine(host, 'vm-a', { pid: 7, startTicks: 'run' });
+    });
+
+    test('enforced: which engine, no interface and no program', async () => {
+      const report = await reportAfter(attachment());
+      expect(said(report)).toEqual({ Programmed: 'True Programmed', Enforced: 'True Verified' });
+      expect(report).toMatchObject({ engine: 'userspace', exposureMilliseconds: 0 });
+      expect(report.interface).toBeUndefined();
+      expect(Object.keys(report.enforced ?? {}).sort()).toEqual([
+        'policyGeneration',
+        'policyHash',
+        'verifiedAt',
+      ]);
+    });
+
+    test('the engine has ended: EngineLost', async () => {
+      await reportAfter(attachment());
+      engine.state = 'ended';
+      const report = await reportAfter(attachment());
+      expect(said(report)).toEqual({ Programmed: 'False EngineLost', Enforced: 'False EngineLost' });
+      expect(report.enforced).toBeUndefined();
+    });
+
+    test('being deleted it is Released once deny-all was read back, and not before', async () => {
+      await reportAfter(attachment());
+      expect(engine.policy).not.toBeNull();
+      host.engines.control = () => {
+        throw new VmnError('VMN_NAT_UNREACHABLE', { attempted: 'speak' });
+      };
+      const end = host.engines.end.bind(host.engines);
+      host.engines.end = () => Promise.reject(new VmnError('VMN_NAT_UNREACHABLE', { attempted: 'end' }));
+      expect(said(await reportAfter(attachment({ deleting: true })))['Released']).toBe('False Pending');
+      engine.state = 'silent';
+      expect(said(await reportAfter(attachment({ deleting: true })))['Released']).toBe('False Pending');
+      host.engines.end = end;
+      expect(said(await reportAfter(attachment({ deleting: true })))['Released']).toBe('True Denied');
+    });
   });
 
   describe('that is being deleted', () => {

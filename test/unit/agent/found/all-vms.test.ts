@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { merge } from '../../../../src/agent/discovery/all-vms.ts';
 import type { HostCard, HostVm } from '../../../../src/agent/discovery/directory.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
+import { servedKey } from '../../../../src/agent/userspace/engine-view.ts';
 import { parseMacAddress } from '../../../../src/api/v1alpha1/mac-address.ts';
 
 const OWN = identityOf('vm-a');
@@ -50,6 +51,21 @@ describe('all VMs of a host', () => {
     const [one, ...none] = merge([own], [vm('vm-a', seen)], 'tcx');
     expect([one?.cards.map(({ mac }) => mac), none]).toEqual([[OWN.guestMac, MAC], []]);
     expect(merge([own], [vm('some-uuid', seen)], 'tcx').map(({ cards }) => cards.length)).toEqual([1, 1]);
+  });
+
+  test('a card that leads to an engine of ours is told by its record, and only that card of that process', () => {
+    const own = vm('vm-a', [card(OWN.guestMac, OWN.tap)]);
+    const onStream = { ...card(OWN.guestMac, '', 'it has no tap'), link: null };
+    const served = new Set([servedKey(OWN.guestMac, 1, '1')]);
+    expect(merge([own], [vm('some-uuid', [onStream])], 'tcx', served)).toEqual([own]);
+    for (const other of [
+      { ...onStream, pid: 2 },
+      { ...onStream, startTicks: '2' },
+      { ...onStream, mac: MAC },
+    ]) {
+      const cards = merge([own], [vm('some-uuid', [other])], 'tcx', served).flatMap((one) => one.cards);
+      expect(cards).toContainEqual(other);
+    }
   });
 
   test('a tap of such a name in another namespace is none of ours', () => {

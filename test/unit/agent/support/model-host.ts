@@ -19,6 +19,7 @@ import { decodePolicy, type Policy } from '../../../../src/native/policy-abi.ts'
 import type { HostVm } from '../../../../src/agent/discovery/directory.ts';
 import { NO_SITES } from '../../../../src/agent/found/site-watch.ts';
 import { Exposure } from '../../../../src/agent/found/exposure.ts';
+import { ModelEngines } from './model-engines.ts';
 import { ModelEndings } from './model-endings.ts';
 import { ModelKernel } from './model-kernel.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -122,6 +123,7 @@ export class ModelHost {
   readonly nft = new ModelNft(this.kernel);
   readonly uplinks = modelUplinks(this.kernel);
   readonly endings = new ModelEndings(this.kernel);
+  readonly engines = new ModelEngines();
   readonly changes: string[] = [];
   managedPatterns: readonly string[] = [];
   /** How often the state lock is held right now. */
@@ -172,6 +174,7 @@ export class ModelHost {
       managedPatterns: this.managedPatterns,
       vms: { list: () => this.vms },
       sites: NO_SITES,
+      engines: this.engines,
       paths: PATHS,
       nodeName: 'node-1',
       newSecret: () => new Uint8Array(16).fill((this.#secrets += 1)),
