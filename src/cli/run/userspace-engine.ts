@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeOwnTap } from '../../agent/attachment/act.ts';
 import { endEngine, forgetEngine } from '../../agent/userspace/end-engine.ts';
@@ -150,7 +150,7 @@ function noteProcess(
 }
 
 async function start(place: EnginePlace, uid: number, ports: EnginePorts): Promise<{ pid: number }> {
-  const { dir, control, guest } = place;
+  const { dir } = place;
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   chownSync(dir, uid, uid);
@@ -164,6 +164,7 @@ async function start(place: EnginePlace, uid: number, ports: EnginePorts): Promi
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   try {
     await answers(child, place, ports.machine, () => said);
+    takeSockets(place);
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
@@ -171,12 +172,17 @@ async function start(place: EnginePlace, uid: number, ports: EnginePorts): Promi
   // It writes nothing more, and must not keep us.
   child.stderr.destroy();
   child.unref();
+  return { pid: child.pid ?? 0 };
+}
+
+/** From now on they are root's. The folder first: after that nobody else can put another file there. */
+function takeSockets({ dir, control, guest }: EnginePlace): void {
+  chownSync(dir, 0, 0);
   for (const socket of [control, guest]) {
+    if (!lstatSync(socket).isSocket()) throw notStarted(socket, 'it is not a socket any more');
     chownSync(socket, 0, 0);
     chmodSync(socket, 0o600);
   }
-  chownSync(dir, 0, 0);
-  return { pid: child.pid ?? 0 };
 }
 
 /** Until it answers: from then on it is confined. */
