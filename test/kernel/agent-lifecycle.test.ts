@@ -88,7 +88,9 @@ describe('the agent', () => {
     expect(enforced?.linkId).toEqual({ fromVm: found.fromVm?.linkId, toVm: found.toVm?.linkId });
     expect(enforced?.policyHash).toBe(found.policyHash);
     const types = networkOf(status, 'one')?.conditions.map(({ type, status: is }) => `${type}=${is}`);
-    expect(types).toEqual(['Accepted=True', 'Bound=True', 'Programmed=True', 'Enforced=True', 'Ready=True']);
+    const inForce = ['Accepted=True', 'Bound=True', 'Programmed=True', 'Enforced=True'];
+    // No guest speaks.
+    expect(types).toEqual([...inForce, 'TunnelEstablished=False', 'Ready=True']);
   });
 
   test('at rest it reads everything back each resync period, and writes nothing: neither log nor policy', async () => {

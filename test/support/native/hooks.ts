@@ -29,7 +29,7 @@ export class HookUnderTest {
 
   /** What is pinned for a VM without a policy, sorted. */
   get pins(): string[] {
-    return ['counters', 'from_vm', 'policy_slot', 'state', 'to_vm', ...HOOK_PINS[this.kind]].sort();
+    return ['counters', 'from_vm', 'policy_slot', 'state', 'to_vm', 'tunnel', ...HOOK_PINS[this.kind]].sort();
   }
 
   get hookPins(): readonly string[] {
