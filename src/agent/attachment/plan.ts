@@ -309,6 +309,6 @@ function wrongVm({ tap, vm }: AttachmentRecord, wanted: string): Blocked {
 export const UNGUARDED: Blocked = {
   code: 'VMN_NFT_FAILED',
   message:
-    'the standing guard (nftables table inet vmnetwork) is not in force, so nothing new is allowed and nothing counts as enforced',
-  remedy: 'See the problem of the host about nftables.',
+    'the standing guard (nftables table inet vmnetwork) is not known to be in force, so nothing new is allowed and nothing counts as enforced',
+  remedy: 'See the problem of the host.',
 };

@@ -24,15 +24,34 @@ export interface HostWiringPorts {
  * Puts the guard in force unless it is, and returns what the kernel holds. The uplinks that were opened stay in it even
  * if somebody flushed the tables, for they still forward. Patterns that it has stay as well: `vmnetctl guard apply` may have
  * been told of more than this agent, and only a person may open what was closed.
+ *
+ * Throws VMN_STATE_UNREADABLE where the uplinks on disk cannot be read, with the guard in force all the same: taps to come are closed
+ * by it, whatever forwards.
  */
 export async function ensureGuard(ports: HostWiringPorts): Promise<GuardReadBack> {
   const { nft, uplinks, onChange } = ports;
   const found = await readGuard(nft);
-  const wanted = guardWith(ports, found, [...new Set([...(found?.openedUplinks ?? []), ...uplinks.read()])]);
-  if (found !== null && isGuardInForce(found, wanted)) return found;
-  const made = await applyGuard(nft, wanted);
-  onChange(found === null ? 'guard made' : 'guard restored', GUARD);
-  return made;
+  const onDisk = attempt(() => uplinks.read());
+  const wanted = guardWith(ports, found, [
+    ...new Set([...(found?.openedUplinks ?? []), ...(onDisk.names ?? [])]),
+  ]);
+  let guard = found;
+  if (guard === null || !isGuardInForce(guard, wanted)) {
+    guard = await applyGuard(nft, wanted);
+    onChange(found === null ? 'guard made' : 'guard restored', GUARD);
+  }
+  if (onDisk.names === null) throw onDisk.error;
+  return guard;
+}
+
+function attempt(
+  read: () => readonly string[],
+): { names: readonly string[] } | { names: null; error: unknown } {
+  try {
+    return { names: read() };
+  } catch (error) {
+    return { names: null, error };
+  }
 }
 
 /** Makes exactly the needed uplinks forward; `guard` is what `ensureGuard` returned in this pass. */

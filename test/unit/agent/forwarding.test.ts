@@ -111,6 +111,22 @@ describe('the forwarding of uplinks', () => {
     expect([kernel.readSetting(SWITCH), nft.table, ports.uplinks.read()]).toEqual(['0', null, []]);
   });
 
+  test('the table is flushed, and the record of what forwards cannot be read: it comes back, and that is told', async () => {
+    const { nft, ports } = host();
+    await syncForwarding(ports, await ensureGuard(ports), ['eth0']);
+    nft.table = null;
+    const damaged = new Error('damaged');
+    const whole = { ...ports.uplinks };
+    ports.uplinks.read = () => {
+      throw damaged;
+    };
+    await expect(ensureGuard(ports)).rejects.toBe(damaged);
+    expect((await readGuard(nft))?.openedUplinks).toEqual([]);
+    await expect(ensureGuard(ports)).rejects.toBe(damaged);
+    Object.assign(ports.uplinks, whole);
+    expect((await ensureGuard(ports)).openedUplinks).toEqual(['eth0']);
+  });
+
   test('nothing to do writes nothing', async () => {
     const { nft, ports } = host();
     await syncForwarding(ports, await ensureGuard(ports), ['eth0']);
