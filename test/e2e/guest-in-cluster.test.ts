@@ -135,6 +135,20 @@ spec:
     for (const line of near) expect(Number(line.split(' ')[0])).toBeGreaterThan(LEAST_BYTES);
   }, 180_000);
 
+  test('its tunnel is told as established, since the handshake that the consumer had', async () => {
+    await kubectl([
+      ...['wait', `vmnetwork/${NAME}`, '-n', tenant, '--for=condition=TunnelEstablished', '--timeout=60s'],
+    ]);
+    const apart = async (): Promise<number> => {
+      const told = Date.parse(await get('{.status.tunnel.lastHandshake}')) / 1000;
+      return Math.abs(told - (await tunnel.handshake(publicKey)));
+    };
+    // A handshake may have come a moment ago; status is written seldom.
+    await poll('the same handshake', async () => (await apart()) < 3, { deadlineMs: 60_000 });
+    const columns = await kubectl(['get', 'vmnetwork', NAME, '-n', tenant, '-o', 'wide']);
+    expect(columns).toMatch(/TUNNEL-AGE[^]*\b\d+m?\d*s?\b/);
+  }, 150_000);
+
   test('nothing of it arrived anywhere else, and no key is in a log or in what the API server has', async () => {
     await guest.run(
       'ping -n -c 1 -W 1 192.0.2.66; nft flush ruleset; ping -n -c 1 -W 1 -I vmnet0 192.0.2.66',
