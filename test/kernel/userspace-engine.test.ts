@@ -1,12 +1,11 @@
 import { type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import type { AgentStatus, AttachmentStatus } from '../../src/agent/status/status.ts';
 import { engineUidOf, enginePlaceOf } from '../../src/agent/userspace/engine-place.ts';
 import { identityOf } from '../../src/agent/wiring/identity.ts';
 import { NatControl } from '../../src/native/nat-control.ts';
-import { fromGuest, STRANGER } from '../support/frames/cast.ts';
+import { fromGuest } from '../support/frames/cast.ts';
 import { poll } from '../support/lab/index.ts';
 import { GuestEnd } from '../support/nat/guest-end.ts';
 import { executable, root } from '../support/requirement.ts';
@@ -14,16 +13,17 @@ import { requires } from '../support/skip.ts';
 import { castOf, type RealCast } from '../support/stage/agent-cast.ts';
 import { type AgentProcess, attachmentOf, enforces, networkOf } from '../support/stage/agent-process.ts';
 import type { Arrivals } from '../support/stage/arrivals.ts';
+import { forbidden, idleQemu, runOnEngine } from '../support/stage/engine-vm.ts';
 import { apply, withdraw } from '../support/stage/manifest.ts';
 import { RentalLab } from '../support/stage/rental-lab.ts';
-import { ROOT, vmnetctl } from '../unit/cli/vmnetctl.ts';
+import { vmnetctl } from '../unit/cli/vmnetctl.ts';
 
 // A VM on vmn-nat, as `vmnetctl run` starts it and the real agent holds it: traffic in flight, counted in the kernel at every far end.
 // In QEMU's place is a program that waits, and the test itself at the guest's end of the stream; the last tests have a real QEMU.
 
 const VM = 'guest';
 const { tap } = identityOf(VM);
-const { a, b, x } = RentalLab;
+const { a, b } = RentalLab;
 const ECHO = `import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("0.0.0.0", ${String(a.port)}))
@@ -31,7 +31,6 @@ while True:
     data, who = s.recvfrom(2048)
     s.sendto(data, who)
 `;
-const IDLE = '#!/bin/sh\nwhile :; do sleep 0.05; done\n';
 
 const { describe, test } = requires(root, executable('nft'), executable('qemu-system-x86_64'));
 
@@ -47,9 +46,7 @@ describe('a VM on the userspace engine', () => {
     rental = await RentalLab.open('userspace');
     rental.consumerA.spawn(['python3', '-c', ECHO], { stdio: 'ignore' });
     far = await rental.arrivals();
-    idle = join(rental.lab.scratch, 'idle-qemu');
-    writeFileSync(idle, IDLE);
-    chmodSync(idle, 0o755);
+    idle = idleQemu(rental);
   }, 60_000);
   afterAll(async () => {
     await rental?.close();
@@ -72,10 +69,7 @@ describe('a VM on the userspace engine', () => {
 
   const place = () => enginePlaceOf(rental.home, tap);
   const start = (...command: string[]): void => {
-    const { paths, manifests } = rental.home;
-    const file = ['-f', join(manifests, `${VM}.yaml`), '--engine', 'userspace', '--no-seed'];
-    const words = [process.execPath, 'src/cli/main.ts', 'run', ...paths, ...file, '--', ...command];
-    run = rental.host.spawn(words, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+    run = runOnEngine(rental, VM, command);
   };
   const isHeldTo = (endpoint: typeof a) => (status: AgentStatus) => enforces(status, VM, VM, endpoint);
   /** Held to consumer A, and somebody at the guest's end. */
@@ -100,15 +94,7 @@ describe('a VM on the userspace engine', () => {
     guest.send(fromGuest(cast));
     await guest.frame(before);
   };
-  /** What a guest tries, and must not do. */
-  const attack = (cast: RealCast): void =>
-    guest?.send(
-      fromGuest(cast, { ip: { destination: x.address } }),
-      fromGuest(cast, { ip: { destination: b.address }, udp: { destinationPort: b.port } }),
-      fromGuest(cast, { udp: { destinationPort: 53 } }),
-      fromGuest(cast, { ethernet: { source: STRANGER.mac } }),
-      fromGuest(cast, { ip: { source: STRANGER.address } }),
-    );
+  const attack = (cast: RealCast): void => guest?.send(...forbidden(cast));
 
   test('closed at its start, then its endpoint and nothing else; a user of its own without rights, and no tap', async () => {
     await agent.end('SIGTERM');

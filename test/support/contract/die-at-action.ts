@@ -1,11 +1,13 @@
 /**
  * Loaded before an agent: ends it by SIGKILL between two of its changes of the machine. A file says after how many, as often as it is
- * written; empty or missing: never. What it changes it changes by the native addon, by files and by nft, so that is where it is
- * caught; the product knows nothing of it. Each change is told in the file beside it, before it is made.
+ * written; empty or missing: never. What it changes it changes by the native addon, by files, by nft and by what it orders from
+ * userspace engines, so that is where it is caught; the product knows nothing of it. Each change is told in the file beside it, before it is made.
  */
 import childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+import { decodeHead, HEAD_BYTES, OPERATIONS } from '../../../src/native/nat-control-abi.ts';
 
 const FILE = process.env['VMN_DIE_AT'] ?? '';
 /** Of the addon: whatever is not here only looks. */
@@ -93,4 +95,19 @@ const start = childProcess.execFile as unknown as Call;
   if (isChange) boundary('nft begun');
   return child;
 };
+
+const ORDERS = ['setPolicy', 'quarantine', 'deny', 'quit'] as const;
+const sockets = net.Socket.prototype as unknown as Record<string, Call>;
+const send = sockets['write']!;
+sockets['write'] = function (this: net.Socket, ...given): unknown {
+  const [bytes] = given;
+  const head = Buffer.isBuffer(bytes) || bytes instanceof Uint8Array ? headOf(bytes) : null;
+  const order = ORDERS.find((name) => OPERATIONS[name] === head?.operation);
+  if (order !== undefined) boundary(`engine ${order}`);
+  return send.apply(this, given);
+};
+
+function headOf(bytes: Uint8Array): ReturnType<typeof decodeHead> {
+  return bytes.byteLength < HEAD_BYTES ? null : decodeHead(bytes.subarray(0, HEAD_BYTES));
+}
 syncBuiltinESMExports();
