@@ -115,9 +115,11 @@ function allowed(place: Place): string {
   return `udp and dst host ${address} and dst port ${port} and (${ranges.join(' or ')})`;
 }
 
+/** In mode Direct masquerading gives one of two datagrams from the same forbidden port any port, of these too: the endpoint's tells. */
 function counters(place: Place): string {
   const rules = Object.entries(SOURCE_PORTS[place]).map(
-    ([kind, [first, last]]) => `udp sport ${first}-${last} counter comment "${kind}"`,
+    ([kind, [first, last]]) =>
+      `udp dport ${RentalLab[place].port} udp sport ${first}-${last} counter comment "${kind}"`,
   );
   const hook = 'type filter hook ingress device "eth0" priority 0';
   return `table netdev witness { chain seen { ${hook}\n${rules.join('\n')}\n}\n}\n`;
