@@ -74,7 +74,10 @@ export function loadGuestKey(path: string): GuestKey {
  */
 export function wipeGuestKey(path: string): void {
   try {
-    for (const one of [`${path}.new`, path]) wipeFile(one);
+    for (const one of [nextKeyOf(path), formerKeyOf(path), path]) {
+      wipeFile(`${one}.new`);
+      wipeFile(one);
+    }
     removeFolderIfEmpty(dirname(path));
   } catch (cause) {
     throw new VmnError('VMN_STATE_UNREADABLE', {
@@ -86,7 +89,18 @@ export function wipeGuestKey(path: string): void {
   }
 }
 
-function readGuestKey(path: string): GuestKey | null {
+/** Where the pair lies that is to follow the one at `path`; see key-rotation.ts. */
+export function nextKeyOf(path: string): string {
+  return `${path}.next`;
+}
+
+/** A second name of the pair that is being retired, until it is wiped. */
+export function formerKeyOf(path: string): string {
+  return `${path}.former`;
+}
+
+/** Null: there is none. Throws VMN_STATE_UNREADABLE, which quotes nothing of the file. */
+export function readGuestKey(path: string): GuestKey | null {
   try {
     demandOwnFolder(dirname(path));
     // Not to hang on a pipe that somebody put there.
@@ -180,7 +194,8 @@ function demandOwnFolder(folder: string): void {
   if (uid !== process.geteuid?.()) throw new Error(`the owner of ${folder} is uid ${uid}`);
 }
 
-function wipeFile(path: string): void {
+/** Overwrites and removes; succeeds when there is nothing. Throws what the system calls throw. */
+export function wipeFile(path: string): void {
   try {
     const file = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
