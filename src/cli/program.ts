@@ -7,6 +7,7 @@ import { explainCommand } from './commands/explain.ts';
 import { flowsCommand } from './commands/flows.ts';
 import { guardCommand } from './commands/guard.ts';
 import { peerConfigCommand } from './commands/peer-config.ts';
+import { rotateKeyCommand } from './commands/rotate-key.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { topCommand } from './commands/top.ts';
@@ -45,6 +46,7 @@ export function createProgram(
     topCommand,
     explainCommand,
     peerConfigCommand,
+    rotateKeyCommand,
     validateCommand,
     guardCommand,
     drainCommand,

@@ -2,14 +2,16 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { parse } from 'yaml';
 import { identityOf } from '../../src/agent/wiring/identity.ts';
@@ -83,7 +85,7 @@ describe('the seed image of vmnetctl run', () => {
   const status = async (): Promise<Outcome> => ctl('status', ...rental.home.paths, '-o', 'json');
   const told = async (name: string) => {
     const { attachments } = JSON.parse((await status()).stdout) as {
-      attachments: { vm: string; inUse: boolean; guest?: { publicKey: string } }[];
+      attachments: { vm: string; inUse: boolean; guest?: { publicKey: string; nextPublicKey?: string } }[];
     };
     return attachments.find((one) => one.vm === name);
   };
@@ -231,6 +233,59 @@ describe('the seed image of vmnetctl run', () => {
     expect(existsSync(keyFile)).toBe(true);
     expect((await told(vm))?.guest).toEqual({ publicKey });
   }, 60_000);
+
+  test('rotate-key makes the next key, which the consumer is told while the VM goes on with its own; the next start has it alone', async () => {
+    await start();
+    const rotate = (name: string, ...more: string[]): Promise<Outcome> =>
+      ctl('rotate-key', name, ...rental.home.paths, ...more);
+    const { code, stdout } = await rotate(vm, '-o', 'json');
+    const { keys } = JSON.parse(stdout) as { keys: { nextPublicKey: string }[] };
+    const [{ nextPublicKey } = { nextPublicKey: '' }] = keys;
+    expect([code, keys]).toEqual([
+      0,
+      [
+        {
+          vm,
+          attachment: tap,
+          network: `tenant/${vm}`,
+          publicKey,
+          nextPublicKey: expect.stringMatching(/^.{43}=$/),
+        },
+      ],
+    ]);
+    expect(nextPublicKey).not.toBe(publicKey);
+    expect(JSON.parse((await rotate(vm, '-o', 'json')).stdout)).toEqual({ keys });
+    await poll('the agent to tell', async () => (await told(vm))?.guest?.nextPublicKey === nextPublicKey);
+    expect(await document(seed, 'vendor-data')).toContain(secrets[0]);
+    const consumer = await ctl('peer-config', vm, '--run-dir', rental.home.runDir);
+    expect(consumer.stdout).toContain(
+      `PublicKey = ${publicKey}\n# From the VM's next start: PublicKey = ${nextPublicKey}\n`,
+    );
+    await quit();
+    expect((await told(vm))?.guest).toEqual({ publicKey, nextPublicKey });
+
+    const former = openSync(keyFile, 'r');
+    await start();
+    const conf = (await filesOf(seed)).get('/etc/wireguard/wg0.conf') ?? '';
+    const privateKey = /^PrivateKey = (.*)$/m.exec(conf)?.[1] ?? '';
+    expect(publicKeyOf(Buffer.from(privateKey, 'base64'))).toBe(nextPublicKey);
+    await poll('the agent to tell', async () => (await told(vm))?.guest?.publicKey === nextPublicKey);
+    expect((await told(vm))?.guest).toEqual({ publicKey: nextPublicKey });
+    expect(readdirSync(dirname(keyFile))).toEqual([basename(keyFile)]);
+    // What was the former key's file is overwritten, whoever has it open.
+    expect(readFileSync(former).every((byte) => byte === 0)).toBe(true);
+    closeSync(former);
+    await quit();
+
+    for (const [name, why, what] of [
+      ['nobody', 'is none of this host', `Give one of ${[plain, vm].sort().join(', ')}`],
+      [plain, 'has no key on this host', 'nothing to replace'],
+    ] as const) {
+      const refused = await rotate(name);
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      for (const part of [`VM ${name}`, why, what]) expect(refused.stderr).toContain(part);
+    }
+  }, 90_000);
 
   test('a damaged key is an error, and the VM is not started', async () => {
     const text = readFileSync(keyFile);

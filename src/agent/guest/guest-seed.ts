@@ -24,20 +24,21 @@ export function guestOf(
 }
 
 /**
- * Notes in the record which key its guest is given, from where it comes into status. Read again under the state lock, which the caller
+ * Notes in the record which key its guest is given, and which comes after it, from where it comes into status. Read again under the state lock, which the caller
  * holds: others note things there, too. Null: there is no record. Throws VMN_STATE_UNREADABLE.
  */
-export function notePublicKey(
+export function noteGuestKeys(
   key: string,
-  publicKey: RecordedGuest['publicKey'] | null,
+  keys: RecordedGuest | null,
   records: RecordStore,
 ): AttachmentRecord | null {
   const found = records.read(key);
   if (found.state === 'unreadable') throw found.error;
   if (found.state === 'absent') return null;
   const { guest, ...others } = found.record;
-  if ((guest?.publicKey ?? null) === publicKey) return found.record;
-  const record = publicKey === null ? others : { ...others, guest: { publicKey } };
+  if (guest?.publicKey === keys?.publicKey && guest?.nextPublicKey === keys?.nextPublicKey)
+    return found.record;
+  const record = keys === null ? others : { ...others, guest: keys };
   records.write(record);
   return record;
 }

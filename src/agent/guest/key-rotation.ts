@@ -35,7 +35,7 @@ export function readKeys(path: string): RotatingKeys | null {
 }
 
 /** Both pairs; the next is made unless there is one. Null: there is no present one to follow. Throws VMN_STATE_UNREADABLE. */
-export function makeNextKey(path: string): Required<RotatingKeys> | null {
+export function makeNextKey(path: string): (RotatingKeys & { readonly next: GuestKey }) | null {
   const present = readGuestKey(path);
   if (present === null) return null;
   changing(path, () => {
@@ -60,6 +60,11 @@ export function retireKey(path: string): GuestKey | null {
     wipeFile(formerKeyOf(path));
   });
   return keys.next ?? keys.present;
+}
+
+/** The pair for a VM that starts: the next one if there is one, else the present one, made if there is none. Throws VMN_STATE_UNREADABLE. */
+export function keyOfStart(path: string): GuestKey {
+  return retireKey(path) ?? loadGuestKey(path);
 }
 
 /** What killed calls left: second names of a pair that stays are removed, all else is wiped. */

@@ -188,7 +188,8 @@ export class Provisioning {
       if (job.made === null) {
         if (!this.#isSwept) await removeUnfinishedSeeds(seedsDirOf(paths));
         this.#isSwept = true;
-        if (!(await makeSeed(wish, path, paths, ports))) return null;
+        const isStart = heldSeed(wish.process.pid, path) === 'none';
+        if (!(await makeSeed(wish, path, paths, ports, isStart))) return null;
         job.made = orderOf(wish);
       }
       const { pid } = wish.process;

@@ -11,9 +11,10 @@ import type { AttachmentPaths } from '../wiring/paths.ts';
 import { guestKeyOf } from '../wiring/paths.ts';
 import type { AttachmentRecord } from '../wiring/record.ts';
 import type { GuestOrder } from './guest-order.ts';
-import { guestOf, notePublicKey } from './guest-seed.ts';
+import { guestOf, noteGuestKeys } from './guest-seed.ts';
 import type { GuestName } from './guest-seed.ts';
 import { loadGuestKey } from './key-file.ts';
+import { keyOfStart, readKeys } from './key-rotation.ts';
 
 /** One guest of a VM that somebody else started. */
 export interface OrderedGuest {
@@ -26,6 +27,7 @@ export interface OrderedGuest {
 }
 
 /**
+ * `isStart`: its VM has had no image yet, so it gets the next key if there is one.
  * Makes the guest's key, if it has none, and the image at its path, if what lies there is another: a VM that has it open keeps
  * having this very file. False: the record has ended meanwhile. Throws LockBusy, VMN_STATE_UNREADABLE, VMN_SEED_FILE, VMN_SEED_IMAGE,
  * CannotOpen, and ZodError for a guest that cannot be told.
@@ -39,14 +41,18 @@ export async function makeSeed(
     withStateLock,
     records,
   }: Pick<PatientPorts, 'whenStateLockIsFree' | 'withStateLock' | 'records'>,
+  isStart: boolean,
 ): Promise<boolean> {
   const { key, order } = guest;
   const files = await whenStateLockIsFree(() =>
     withStateLock(() => {
       // No key without a record, with which it ends.
       if (records.read(key).state === 'absent') return null;
-      const { privateKey, publicKey } = loadGuestKey(guestKeyOf(paths, key));
-      const record = notePublicKey(key, publicKey, records);
+      const file = guestKeyOf(paths, key);
+      const { privateKey, publicKey } = isStart ? keyOfStart(file) : loadGuestKey(file);
+      const nextPublicKey = readKeys(file)?.next?.publicKey;
+      const keys = { publicKey, ...(nextPublicKey === undefined ? {} : { nextPublicKey }) };
+      const record = noteGuestKeys(key, keys, records);
       return record === null ? null : filesOf(guest, record, privateKey, order);
     }),
   );

@@ -55,8 +55,15 @@ const recordSchema = z.strictObject({
   claim: claimSchema.nullable(),
   /** ISO 8601. The older of two records with one address keeps it. */
   createdAt: z.string(),
-  /** What the guest was given at the last start of its VM; absent: no tunnel. */
-  guest: z.strictObject({ publicKey: wireGuardKeySchema }).optional(),
+  /** Absent: no tunnel. */
+  guest: z
+    .strictObject({
+      /** What the guest was given at the last start of its VM. */
+      publicKey: wireGuardKeySchema,
+      /** What it gets at the next start instead; see guest/key-rotation.ts. */
+      nextPublicKey: wireGuardKeySchema.optional(),
+    })
+    .optional(),
   /** Absent while violations are only dropped and were never answered otherwise. */
   violations: violationsSchema.optional(),
   /** The VM has this instead of a tap. */

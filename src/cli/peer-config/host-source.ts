@@ -59,13 +59,13 @@ function vmFacts(attachment: SeenAttachment): VmFacts {
   const { vm, guest } = attachment;
   if (guest === undefined || guest === null) return { vm, attachment: null, publicKey: null };
   const remedy = 'Agent and vmnetctl are of different versions: use the vmnetctl that came with the agent.';
-  const { publicKey, addresses } = checked(
+  const { publicKey, nextPublicKey, addresses } = checked(
     seenGuestSchema,
     guest,
     `the agent's status of VM ${vm}, guest`,
     remedy,
   );
-  return { vm, attachment: null, publicKey, addresses };
+  return { vm, attachment: null, publicKey, nextPublicKey, addresses };
 }
 
 function manifestOf(file: string, { namespace, name }: SeenNetwork): VmNetwork {

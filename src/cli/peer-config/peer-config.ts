@@ -22,6 +22,8 @@ export interface VmFacts {
   readonly attachment: string | null;
   /** Null: its host has published none. */
   readonly publicKey: string | null;
+  /** What takes its place at the VM's next start. */
+  readonly nextPublicKey?: string | undefined;
   /** Inside the tunnel; undefined: those of the network's spec. */
   readonly addresses?: readonly Cidr[] | undefined;
 }
@@ -55,6 +57,8 @@ export interface Peer {
   readonly vm: string | null;
   readonly attachment: string | null;
   readonly publicKey: string;
+  /** What takes its place at the VM's next start; absent: nothing does. */
+  readonly nextPublicKey?: string;
   readonly allowedIPs: readonly string[];
 }
 
@@ -131,7 +135,7 @@ function keyless(vm: VmFacts): string {
 
 function peersOf(vms: readonly VmFacts[], ofNetwork: readonly Cidr[], problems: string[]): Peer[] {
   const holders = new Map<string, string>();
-  return vms.flatMap(({ vm, attachment, publicKey, addresses = ofNetwork }) => {
+  return vms.flatMap(({ vm, attachment, publicKey, nextPublicKey, addresses = ofNetwork }) => {
     if (publicKey === null) return [];
     const title = titleOf({ vm, attachment });
     const wanted = [...new Set(addresses.map(allowedIp))];
@@ -143,7 +147,8 @@ function peersOf(vms: readonly VmFacts[], ofNetwork: readonly Cidr[], problems: 
     }
     if (wanted.length === 0)
       problems.push(`${title} has no address inside the tunnel: set spec.wireGuard.addresses.`);
-    return [{ vm, attachment, publicKey, allowedIPs }];
+    const next = nextPublicKey === undefined ? {} : { nextPublicKey };
+    return [{ vm, attachment, publicKey, ...next, allowedIPs }];
   });
 }
 

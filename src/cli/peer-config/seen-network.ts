@@ -38,6 +38,7 @@ export const seenNetworkSchema = z.object({
 /** What an agent tells of a guest. Absent and null: it was given no tunnel. */
 export const seenGuestSchema = z.object({
   publicKey: wireGuardKeySchema,
+  nextPublicKey: wireGuardKeySchema.optional(),
   addresses: z.array(cidrSchema).optional(),
 });
 

@@ -65,6 +65,9 @@ function peerLines(
             `PresharedKey = entry ${secret.key} of Secret ${secret.namespace}/${secret.name}; no handshake without it`,
           ),
         ]),
+    ...(peer.nextPublicKey === undefined
+      ? []
+      : [comment(`From the VM's next start: PublicKey = ${peer.nextPublicKey}`)]),
     ...(peer.allowedIPs.length === 0
       ? [comment('AllowedIPs: none is left for it, see above')]
       : [`AllowedIPs = ${peer.allowedIPs.join(', ')}`]),

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { loadGuestKey } from '../../agent/guest/key-file.ts';
-import { guestOf, notePublicKey } from '../../agent/guest/guest-seed.ts';
+import { guestOf, noteGuestKeys } from '../../agent/guest/guest-seed.ts';
+import { keyOfStart } from '../../agent/guest/key-rotation.ts';
 import { removeLeftSeeds } from '../../agent/guest/left-seeds.ts';
 import type { ClosedTapPorts } from '../../agent/wiring/closed-tap.ts';
 import { type AttachmentPaths, guestKeyOf, seedOf, seedsDirOf } from '../../agent/wiring/paths.ts';
@@ -17,7 +17,7 @@ import type { SeedWish } from './seed-wish.ts';
  * The tap is there and closed; nothing here touches it. Then, before QEMU:
  *
  *   1  seeds of VMs that have ended are removed    a launcher that was killed cannot do it
- *   2  the VM's key is made, or read               a key without a record cannot be: it has been written before the tap
+ *   2  the VM's key is made, read, or replaced     a key without a record cannot be: it has been written before the tap
  *   3  the public key is noted in the record       from there it comes into the agent's status
  *   4  the seed image is written                   0600, in a folder 0700
  *
@@ -33,8 +33,8 @@ export async function provision(
 ): Promise<string | null> {
   const guest = ports.withStateLock(() => {
     removeLeftSeeds(paths, ports, process.pid);
-    const key = wish?.hasTunnel === true ? loadGuestKey(guestKeyOf(paths, tap)) : null;
-    const record = notePublicKey(tap, key?.publicKey ?? null, ports.records);
+    const key = wish?.hasTunnel === true ? keyOfStart(guestKeyOf(paths, tap)) : null;
+    const record = noteGuestKeys(tap, key === null ? null : { publicKey: key.publicKey }, ports.records);
     // Our claim is in it, and nobody removes a record that is claimed.
     if (record === null) throw new TypeError('the record of a tap that was just made is not there');
     if (wish === null) return null;

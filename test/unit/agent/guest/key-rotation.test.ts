@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { loadGuestKey, wipeGuestKey } from '../../../../src/agent/guest/key-file.ts';
-import { makeNextKey, readKeys, retireKey } from '../../../../src/agent/guest/key-rotation.ts';
+import { keyOfStart, makeNextKey, readKeys, retireKey } from '../../../../src/agent/guest/key-rotation.ts';
 
 const NAME = 'vmn-0123456789.json';
 let dir: string;
@@ -28,7 +28,7 @@ test('the next key lies beside the present one, which stays as it is; asked for 
   const present = loadGuestKey(path);
   const keys = makeNextKey(path);
   expect(keys?.present).toEqual(present);
-  expect(keys?.next?.publicKey).not.toBe(present.publicKey);
+  expect(keys?.next.publicKey).not.toBe(present.publicKey);
   expect(lstatSync(`${path}.next`).mode & 0o7777).toBe(0o600);
   expect([makeNextKey(path), readKeys(path)]).toEqual([keys, keys]);
 });
@@ -50,6 +50,13 @@ test('without a key there is nothing to follow or retire, and without a next one
   const present = loadGuestKey(path);
   expect(retireKey(path)).toEqual(present);
   expect(readKeys(path)).toEqual({ present, next: null });
+});
+
+test('a VM that starts has the next key if there is one, else the one that it had, else a new one', () => {
+  const first = keyOfStart(path);
+  expect([readKeys(path), keyOfStart(path)]).toEqual([{ present: first, next: null }, first]);
+  const next = makeNextKey(path)?.next;
+  expect([keyOfStart(path), keyOfStart(path)]).toEqual([next, next]);
 });
 
 test('with the record of the VM all of its keys are wiped', () => {
