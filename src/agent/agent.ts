@@ -38,7 +38,8 @@ import { attachmentOf, servedBy } from './status/event-card.ts';
 import { directoryProblem, hostProblem } from './status/problems.ts';
 import { reportStatus, unverifiedStatus } from './status/report.ts';
 import { StatusServer } from './status/server.ts';
-import { ViolationLog } from './status/violation-log.ts';
+import { isEvidence } from './status/firewall-bypass.ts';
+import { nothingTold } from './status/attachment-status.ts';
 import type { AgentInfo, AgentStatus } from './status/status.ts';
 import type { PatientPorts } from './wiring/closed-tap.ts';
 import type { OpenedUplinks } from './wiring/opened-uplinks.ts';
@@ -124,7 +125,7 @@ export class Agent {
   readonly #guests: Provisioning;
   readonly #guardChanged = new Paced(GUARD_PACE_MS, () => this.#loop.request());
   readonly #feed = new DropEventFeed();
-  readonly #violations = new ViolationLog();
+  readonly #told = nothingTold();
   readonly #history: ConditionHistory;
   readonly #again = new LookAgain();
   readonly #memory: PassMemory;
@@ -279,7 +280,7 @@ export class Agent {
     result = { ...result, attachments: withGuests(result.attachments, this.#guests) };
     this.health.passed(result);
     result = { ...result, problems: [...result.problems, ...this.#hostProblems()] };
-    const status = reportStatus(this.#settings.info, result, this.#history, this.#violations, now);
+    const status = reportStatus(this.#settings.info, result, this.#history, this.#told, now);
     this.#show(status);
     this.#ports.observer?.passed(status, result);
     this.#source.passed(status, result);
@@ -366,14 +367,17 @@ export class Agent {
   /** `record`: of the engine that tells, if it is not the kernel. */
   #onEvent(event: FilterEvent, record: string | null = null): void {
     const violation = event.direction === 'from-vm' && isViolation(event.reason);
-    if (violation || this.#feed.listeners > 0) {
+    if (violation || isEvidence(event) || this.#feed.listeners > 0) {
       const attachments = this.#status?.attachments ?? [];
       const attachment = record === null ? attachmentOf(event, attachments) : servedBy(record, attachments);
       const drop = toDropEvent(event, attachment, this.#ports.clock);
       if (violation && attachment !== null) {
-        this.#violations.note(attachment.pins, drop);
+        this.#told.violations.note(attachment.pins, drop);
         this.#source.violated(attachment.pins, event);
       }
+      // Whose tunnel came up has our firewall in force: before that it is any boot's business.
+      const hasFirewall = attachment?.guest !== undefined && attachment.tunnel.lastHandshake !== undefined;
+      if (hasFirewall && this.#told.bypass.note(attachment.pins, event, drop)) this.#loop.request();
       this.#feed.publish(drop);
     }
     // The answer comes from the kernel's count, in a pass; this is only the call for one.

@@ -9,18 +9,30 @@ import { engineOf } from '../wiring/verify.ts';
 import type { CardEngine } from '../wiring/verify.ts';
 import { percent } from './detection.ts';
 import { NOT_LOOKED_AT, tunnelStatus } from './tunnel.ts';
-import type { ViolationLog } from './violation-log.ts';
+import { FirewallBypass } from './firewall-bypass.ts';
+import { ViolationLog } from './violation-log.ts';
 import type { AttachmentState, AttachmentStatus, EnforcedPolicy } from './status.ts';
+
+/** What the filters told, by card. */
+export interface Told {
+  readonly violations: ViolationLog;
+  readonly bypass: FirewallBypass;
+}
+
+export function nothingTold(): Told {
+  return { violations: new ViolationLog(), bypass: new FirewallBypass() };
+}
 
 /** Status of one attachment, from the last observation of a pass. `verifiedAt`: ISO 8601, the end of that pass. */
 export function attachmentStatus(
   result: AttachmentResult,
   unreachable: ReadonlySet<string>,
   verifiedAt: string,
-  log: ViolationLog,
+  told: Told,
 ): AttachmentStatus {
   const { desired, observed, tap: pins, inUse, found } = result;
   const record = observed?.record.state === 'ok' ? observed.record.record : null;
+  const bypass = told.bypass.of(pins);
   const vm = desired.vm ?? record?.vm ?? observed?.link?.owner?.vm ?? '';
   return {
     vm,
@@ -44,7 +56,7 @@ export function attachmentStatus(
     violations: {
       crossings: observed?.crossings ?? null,
       quarantinedAt: record?.violations?.quarantinedAt ?? null,
-      last: log.of(pins),
+      last: told.violations.of(pins),
     },
     tunnel:
       observed?.engine === undefined
@@ -52,6 +64,7 @@ export function attachmentStatus(
         : NOT_LOOKED_AT,
     ...(record?.guest === undefined ? {} : { guest: record.guest }),
     ...(result.guest === undefined ? {} : { provisioning: result.guest }),
+    ...(bypass === null ? {} : { bypass }),
     message: messageOf(result, unreachable),
   };
 }

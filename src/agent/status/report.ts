@@ -3,7 +3,7 @@ import type { PassResult } from '../attachment/pass.ts';
 import { attachmentStatus } from './attachment-status.ts';
 import type { ConditionHistory } from './condition-history.ts';
 import { networkStatus } from './network-status.ts';
-import type { ViolationLog } from './violation-log.ts';
+import type { Told } from './attachment-status.ts';
 import { attachmentProblem, hostProblem } from './problems.ts';
 import type { AgentInfo, AgentStatus } from './status.ts';
 
@@ -12,7 +12,7 @@ export function reportStatus(
   agent: AgentInfo,
   result: PassResult,
   history: ConditionHistory,
-  violations: ViolationLog,
+  told: Told,
   now: string,
 ): AgentStatus {
   const shown = result.attachments.filter(({ desired, observed, found }) => {
@@ -25,9 +25,7 @@ export function reportStatus(
       observed.record.state !== 'absent'
     );
   });
-  const attachments = shown.map((attachment) =>
-    attachmentStatus(attachment, result.unreachable, now, violations),
-  );
+  const attachments = shown.map((attachment) => attachmentStatus(attachment, result.unreachable, now, told));
   const { wanted } = result;
   const networks = wanted.networks.map((declared) => {
     const { key, vms } = declared.plan;
@@ -39,7 +37,8 @@ export function reportStatus(
     return networkStatus({ ...declared, generation, attachments: own, unsupported }, history);
   });
   history.keepOnly(new Set(wanted.networks.map(({ plan }) => plan.key)));
-  violations.keepOnly(new Set(attachments.map(({ pins }) => pins)));
+  told.violations.keepOnly(new Set(attachments.map(({ pins }) => pins)));
+  told.bypass.keepOnly(new Set(attachments.flatMap(({ pins, inUse }) => (inUse ? [pins] : []))));
   return {
     agent,
     networks,

@@ -1,6 +1,7 @@
 import type { Condition } from '../../api/v1alpha1/conditions.ts';
 import type { Problem } from '../../api/manifest.ts';
 import type { GuestState } from '../guest/provisioning.ts';
+import type { BypassSeen } from './firewall-bypass.ts';
 import type { Claim, RecordedGuest } from '../wiring/record.ts';
 import type { CardEngine } from '../wiring/verify.ts';
 import type { TunnelStatus } from './tunnel.ts';
@@ -88,6 +89,8 @@ export interface AttachmentStatus {
   readonly guest?: RecordedGuest;
   /** Of one that somebody else started: whether it was given its seed image. Absent: its network does not ask for it. */
   readonly provisioning?: GuestState;
+  /** It sends what the firewall that it was given would have stopped; absent: nothing of that was seen. */
+  readonly bypass?: BypassSeen;
   readonly message: string;
 }
 

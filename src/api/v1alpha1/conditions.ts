@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { listMap } from './list-map.ts';
 import { timestampSchema } from './timestamp.ts';
 
-/** Condition types of this API, all but Degraded positive: True is good. `Reconciling` and `Stalled` are for kstatus. */
+/** Condition types of this API, all but Degraded and GuestFirewallBypassed positive: True is good. `Reconciling` and `Stalled` are for kstatus. */
 export const CONDITION_TYPES = [
   /** The spec is valid and the class allows it. */
   'Accepted',
@@ -16,6 +16,8 @@ export const CONDITION_TYPES = [
   'GuestProvisioned',
   /** A WireGuard handshake was seen, by the shape of what passed: a sign and no proof. */
   'TunnelEstablished',
+  /** The guest sends what the firewall that it was given would have stopped; the host stops it. */
+  'GuestFirewallBypassed',
   /** All that the spec asks for holds. */
   'Ready',
   'Reconciling',
@@ -74,6 +76,9 @@ export const CONDITION_REASONS = {
   NoHandshake: 'no handshake was seen',
   HandshakeStale: 'the last handshake is too old for its keys, and new ones are asked for in vain',
   Idle: 'the last handshake is too old for its keys, and nobody asks for a new one: nothing is sent',
+  // GuestFirewallBypassed
+  SentPastFirewall: 'the guest sent what its firewall stops: that was removed, or something sends below it',
+  NoneSeen: 'nothing was seen that its firewall would have stopped',
   // Released
   Gone: 'the network card is gone',
   // BpfFsReady, Degraded

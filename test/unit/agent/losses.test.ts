@@ -3,7 +3,7 @@ import { Losses } from '../../../src/agent/attachment/losses.ts';
 import type { AttachmentResult } from '../../../src/agent/attachment/rounds.ts';
 import { ConditionHistory } from '../../../src/agent/status/condition-history.ts';
 import { reportStatus } from '../../../src/agent/status/report.ts';
-import { ViolationLog } from '../../../src/agent/status/violation-log.ts';
+import { nothingTold } from '../../../src/agent/status/attachment-status.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { manifests, ModelHost } from './support/model-host.ts';
 
@@ -24,7 +24,7 @@ describe('a filter that somebody removed', () => {
   async function told(): Promise<unknown> {
     const result = await host.pass(SET);
     const history = new ConditionHistory(host.ports().clock);
-    const status = reportStatus(INFO, result, history, new ViolationLog(), '2026-01-31T12:00:01Z');
+    const status = reportStatus(INFO, result, history, nothingTold(), '2026-01-31T12:00:01Z');
     const conditions = status.networks[0]?.conditions.map(
       ({ type, status: value, reason }) => `${type} ${value} ${reason}`,
     );

@@ -3,7 +3,7 @@ import { announceChanges } from '../../../src/agent/status/announce.ts';
 import { ConditionHistory } from '../../../src/agent/status/condition-history.ts';
 import { reportStatus, unverifiedStatus } from '../../../src/agent/status/report.ts';
 import type { AgentStatus, NetworkStatus } from '../../../src/agent/status/status.ts';
-import { ViolationLog } from '../../../src/agent/status/violation-log.ts';
+import { nothingTold } from '../../../src/agent/status/attachment-status.ts';
 import type { ManifestSet } from '../../../src/agent/source/manifest-set.ts';
 import { identityOf } from '../../../src/agent/wiring/identity.ts';
 import { VmnError } from '../../../src/lib/errors.ts';
@@ -26,7 +26,7 @@ const TOO_MUCH = { limits: { packetsPerSecond: 2_000_000_000 } };
 describe('the status', () => {
   let host: ModelHost;
   let history: ConditionHistory;
-  const violations = new ViolationLog();
+  const told = nothingTold();
   beforeEach(() => {
     host = new ModelHost();
     history = new ConditionHistory(host.ports().clock);
@@ -34,7 +34,7 @@ describe('the status', () => {
 
   async function statusOf(set: ManifestSet): Promise<AgentStatus> {
     const result = await host.pass(set);
-    return reportStatus(INFO, result, history, violations, '2026-01-31T12:00:01Z');
+    return reportStatus(INFO, result, history, told, '2026-01-31T12:00:01Z');
   }
   const conditions = (network: NetworkStatus | undefined): Record<string, string> =>
     Object.fromEntries(
@@ -279,7 +279,12 @@ describe('the status', () => {
       violate(host, 'vm-a');
       const time = '2026-01-31T12:00:00.000Z';
       const place = { vm: 'vm-a', network: 't/vm-a', direction: 'from-vm' as const, frameBytes: 60 };
-      violations.note(identityOf('vm-a').tap, { ...place, time, reason: 'DestinationPort', summary: 'UDP' });
+      told.violations.note(identityOf('vm-a').tap, {
+        ...place,
+        time,
+        reason: 'DestinationPort',
+        summary: 'UDP',
+      });
       const after = await statusOf(manifests({ 'vm-a': {} }));
       expect(logged(before, after)).toEqual([
         expect.objectContaining({

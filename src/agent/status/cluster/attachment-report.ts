@@ -2,6 +2,7 @@ import type { VmNetworkAttachmentStatus } from '../../../api/v1alpha1/index.ts';
 import type { PlannedCondition } from '../../../controller/vmnetwork/plan.ts';
 import type { JudgedAttachment } from '../../source/cluster/judge.ts';
 import { attachmentConditions, readBackOf } from './attachment-conditions.ts';
+import { bypassCondition } from './bypass-condition.ts';
 import { guestCondition, guestReport } from './guest-condition.ts';
 import type { CardOutcome } from './attachment-conditions.ts';
 import { tunnelCondition } from './tunnel-condition.ts';
@@ -30,6 +31,8 @@ export function attachmentReport(
   const conditions = attachmentConditions(judged, outcome);
   const guest = guestCondition(judged, outcome, sealedFault);
   if (guest !== null) conditions.push(guest);
+  const bypass = bypassCondition(judged, outcome);
+  if (bypass !== null) conditions.push(bypass);
   if (!attachment.deleting) conditions.push(tunnelCondition(judged, outcome));
   return { observedGeneration: attachment.generation, conditions, ...cardReport(judged, outcome) };
 }

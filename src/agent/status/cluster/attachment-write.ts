@@ -28,6 +28,7 @@ const OWN_TYPES: ReadonlySet<string> = new Set([
   'Enforced',
   'Released',
   'GuestProvisioned',
+  'GuestFirewallBypassed',
   'TunnelEstablished',
 ]);
 

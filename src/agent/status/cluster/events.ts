@@ -12,6 +12,7 @@ export const EVENT_REASONS = [
   'EnforcementVerified',
   'EnforcementLost',
   'Violation',
+  'GuestFirewallBypassed',
   'Quarantined',
   'Terminated',
   'Undeclared',
@@ -77,7 +78,7 @@ export function planAttachmentEvents(
     events.push({ type: 'Warning', reason, action, note });
 
   const was = conditionsOf(before);
-  const { programmed, enforced } = conditionsOf(after);
+  const { programmed, enforced, bypassed } = conditionsOf(after);
   const message = programmed?.message ?? '';
   if (programmed?.status === 'True') {
     if (was.programmed?.status !== 'True') normal('Attached', 'Attach', message);
@@ -89,6 +90,8 @@ export function planAttachmentEvents(
     normal('EnforcementVerified', 'Enforce', enforced.message);
   if (enforced?.reason === 'Quarantined' && was.enforced?.reason !== 'Quarantined')
     (killSwitch ? normal : warning)('Quarantined', 'Quarantine', enforced.message);
+  if (bypassed?.status === 'True' && was.bypassed?.status !== 'True')
+    warning('GuestFirewallBypassed', 'Enforce', bypassed.message);
   if (enforced !== undefined && was.enforced?.status === 'True' && isLoss(enforced))
     warning('EnforcementLost', 'Enforce', enforced.message);
   // The note is one and the same, so that it is one Event however many rules are broken.
@@ -128,5 +131,5 @@ function hasNewEvidence(
 
 function conditionsOf(status: VmNetworkAttachmentStatus | undefined) {
   const of = (wanted: ConditionType) => status?.conditions?.find(({ type }) => type === wanted);
-  return { programmed: of('Programmed'), enforced: of('Enforced') };
+  return { programmed: of('Programmed'), enforced: of('Enforced'), bypassed: of('GuestFirewallBypassed') };
 }

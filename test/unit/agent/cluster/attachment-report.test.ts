@@ -11,7 +11,7 @@ import {
 import type { AttachmentReport } from '../../../../src/agent/status/cluster/attachment-report.ts';
 import { ConditionHistory } from '../../../../src/agent/status/condition-history.ts';
 import { reportStatus } from '../../../../src/agent/status/report.ts';
-import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
+import { nothingTold } from '../../../../src/agent/status/attachment-status.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import { ensureClosedTap } from '../../../../src/agent/wiring/closed-tap.ts';
 import { vmNetworkAttachmentStatusSchema } from '../../../../src/api/v1alpha1/vm-network-attachment-status.ts';
@@ -56,7 +56,7 @@ describe('what an agent says of an attachment', () => {
 
   function reportOf(judged: JudgedAttachment, result: PassResult, sealedFault: string | null = null) {
     const history = new ConditionHistory(host.ports().clock);
-    const status = reportStatus(INFO, result, history, new ViolationLog(), NOW);
+    const status = reportStatus(INFO, result, history, nothingTold(), NOW);
     const { tap } = identityOf('vm-a');
     const found = {
       result: result.attachments.find((one) => one.tap === tap),

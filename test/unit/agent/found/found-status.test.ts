@@ -5,7 +5,7 @@ import { ConditionHistory } from '../../../../src/agent/status/condition-history
 import { directoryProblem } from '../../../../src/agent/status/problems.ts';
 import { reportStatus } from '../../../../src/agent/status/report.ts';
 import type { AgentStatus, NetworkStatus } from '../../../../src/agent/status/status.ts';
-import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
+import { nothingTold } from '../../../../src/agent/status/attachment-status.ts';
 import { manifests, ModelHost, type SpecInput } from '../support/model-host.ts';
 
 const UUID = '6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c11';
@@ -35,7 +35,7 @@ async function status(spec: SpecInput, problems: readonly string[] = []): Promis
   const result = await host.passFor((view) => wantedOf(set, view, host.vms));
   const history = new ConditionHistory(host.clock);
   const told = { ...result, problems: [...result.problems, ...problems.map(directoryProblem)] };
-  return reportStatus(INFO, told, history, new ViolationLog(), '2026-01-31T12:00:01Z');
+  return reportStatus(INFO, told, history, nothingTold(), '2026-01-31T12:00:01Z');
 }
 
 const condition = (

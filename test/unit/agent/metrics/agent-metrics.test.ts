@@ -5,7 +5,7 @@ import { FilterCounts } from '../../../../src/agent/metrics/filter-counts.ts';
 import { ConditionHistory } from '../../../../src/agent/status/condition-history.ts';
 import { reportStatus } from '../../../../src/agent/status/report.ts';
 import type { AgentStatus } from '../../../../src/agent/status/status.ts';
-import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
+import { nothingTold } from '../../../../src/agent/status/attachment-status.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import type { CounterLine } from '../../../../src/native/counters.ts';
 import { REASONS } from '../../../../src/filter/drop-reason.ts';
@@ -46,7 +46,7 @@ class Watched {
     const result = await this.host.pass(set);
     const history = new ConditionHistory(this.host.clock);
     const now = this.host.clock.now().toISOString();
-    this.#status = reportStatus(INFO, result, history, new ViolationLog(), now);
+    this.#status = reportStatus(INFO, result, history, nothingTold(), now);
     this.observer.passed(this.#status, result);
   }
 

@@ -11,7 +11,7 @@ import { packetCounts } from '../../../../src/agent/status/cluster/packet-counts
 import { ConditionHistory } from '../../../../src/agent/status/condition-history.ts';
 import { reportStatus } from '../../../../src/agent/status/report.ts';
 import type { AgentStatus } from '../../../../src/agent/status/status.ts';
-import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
+import { nothingTold } from '../../../../src/agent/status/attachment-status.ts';
 import { ensureClosedTap } from '../../../../src/agent/wiring/closed-tap.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import type { KubeClient } from '../../../../src/kube/client.ts';
@@ -128,7 +128,7 @@ export class ClusterAgent {
     const result = await this.host.passFor((view) => this.source.wanted(view));
     this.#vms.observed(result.attachments);
     const now = this.host.ports().clock.now().toISOString();
-    const status = reportStatus(INFO, result, this.#history, new ViolationLog(), now);
+    const status = reportStatus(INFO, result, this.#history, nothingTold(), now);
     this.source.passed(status, result);
     return { result, status };
   }

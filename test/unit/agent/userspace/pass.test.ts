@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { AttachmentResult } from '../../../../src/agent/attachment/rounds.ts';
-import { attachmentStatus } from '../../../../src/agent/status/attachment-status.ts';
-import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
+import { attachmentStatus, nothingTold } from '../../../../src/agent/status/attachment-status.ts';
 import { ensureClosedTap } from '../../../../src/agent/wiring/closed-tap.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import type { AttachmentRecord } from '../../../../src/agent/wiring/record.ts';
@@ -36,7 +35,7 @@ describe('a pass over a VM on a userspace engine', () => {
   };
   const pass = async (set = ONE): Promise<AttachmentResult> => resultOf(await host.pass(set), VM);
   const inForce = () => (engine.policy === null ? null : decodePolicy(engine.policy));
-  const said = (result: AttachmentResult) => attachmentStatus(result, new Set(), 'now', new ViolationLog());
+  const said = (result: AttachmentResult) => attachmentStatus(result, new Set(), 'now', nothingTold());
   const ended = (): void => void host.kernel.processes.delete(RUN.pid);
 
   test('the engine gets the policy, and no tap, guard or forwarding is made for it', async () => {

@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { attachmentStatus } from '../../../../src/agent/status/attachment-status.ts';
-import { ViolationLog } from '../../../../src/agent/status/violation-log.ts';
+import { attachmentStatus, nothingTold } from '../../../../src/agent/status/attachment-status.ts';
 import { cableWishes, withCables } from '../../../../src/agent/vm-control/cable-wishes.ts';
 import { identityOf } from '../../../../src/agent/wiring/identity.ts';
 import { manifests, ModelHost, resultOf, type SpecInput, violate } from '../support/model-host.ts';
@@ -72,7 +71,7 @@ test('what is told of a cable stands in the status of the VM', async () => {
   );
   const told = withCables(attachments, { stateOf: (key) => (key === tap ? 'its cable is pulled' : null) });
   const one = resultOf({ ...result, attachments: told }, 'vm-a');
-  expect(attachmentStatus(one, new Set(), '', new ViolationLog()).message).toMatch(
+  expect(attachmentStatus(one, new Set(), '', nothingTold()).message).toMatch(
     /^quarantined since .* for its violations: nothing passes; its cable is pulled$/,
   );
 });
