@@ -23,6 +23,8 @@ import { needsControlPlane } from '../support/control-plane/requirement.ts';
 const OPEN_TIMEOUT_MS = 600_000;
 const BOOT_TIMEOUT_MS = 240_000;
 const NAME = 'rental-story';
+/** To somebody who is not its consumer, by its network card. */
+const PING = 'ping -n -W 1 -I vmnet0 192.0.2.66';
 const INSIDE = '10.99.0.2';
 const MAC = '52:54:00:57:00:01';
 const ENDPOINT = RentalLab.a;
@@ -147,6 +149,23 @@ spec:
     await poll('the same handshake', async () => (await apart()) < 3, { deadlineMs: 60_000 });
     const columns = await kubectl(['get', 'vmnetwork', NAME, '-n', tenant, '-o', 'wide']);
     expect(columns).toMatch(/TUNNEL-AGE[^]*\b\d+m?\d*s?\b/);
+  }, 150_000);
+
+  test('once root in it removed its firewall and sends past it, its VMNetwork and an Event tell so', async () => {
+    const bypassed = '{range .status.conditions[?(@.type=="GuestFirewallBypassed")]}{.status} {.reason}{end}';
+    // It booted, dialled, and sent 100 MB each way.
+    expect(await get(bypassed)).toBe('False NoneSeen');
+    // Its firewall answers before the host has to.
+    expect(await guest.run(`${PING} -c 3`)).toMatchObject({ code: 1 });
+    await guest.must(`nft flush ruleset; (timeout 60 ${PING} -i 1 >/dev/null 2>&1 &)`);
+    await poll('the bypass', async () => (await get(bypassed)) === 'True SentPastFirewall', {
+      deadlineMs: 90_000,
+      everyMs: 1000,
+    });
+    const events = ['get', 'events', '-A', '--field-selector=reason=GuestFirewallBypassed', '-o', 'name'];
+    await poll('its one Event', async () => (await kubectl(events)).trim().split('\n').length === 1);
+    const ready = '{.status.conditions[?(@.type=="Ready")].status}';
+    expect(await get(ready)).toBe('True');
   }, 150_000);
 
   test('nothing of it arrived anywhere else, and no key is in a log or in what the API server has', async () => {

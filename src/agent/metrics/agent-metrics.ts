@@ -107,6 +107,12 @@ export class AgentMetrics implements PassObserver {
     });
     gauge(
       registry,
+      'bypassed_guest_firewalls',
+      'Guests that send what the firewall that they were given would have stopped.',
+      () => attachments().filter(({ bypass }) => bypass !== undefined).length,
+    );
+    gauge(
+      registry,
       'quarantined_attachments',
       'Attachments that nothing passes of for their violations.',
       () => {

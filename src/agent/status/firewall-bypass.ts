@@ -1,3 +1,4 @@
+import type { PlannedCondition } from '../../controller/vmnetwork/plan.ts';
 import { reasonName } from '../../filter/drop-reason.ts';
 import type { FilterEvent } from '../../native/events.ts';
 
@@ -10,7 +11,7 @@ import type { FilterEvent } from '../../native/events.ts';
  *              boot loaders do. Nor does a datagram of WireGuard's shape: a guest of an older seed calls the endpoint of before.
  *   enough     three frames that were told within a minute. The kernel tells one kind once in ten seconds, so a stray one is not
  *              enough and a ping that goes on is.
- *   the end    once the VM has ended. A ruleset that is back makes nothing undone.
+ *   the end    once the VM has ended. A ruleset that is back makes nothing undone. An agent that starts anew knows nothing of it.
  */
 
 const EVIDENCE: ReadonlySet<string> = new Set([
@@ -31,6 +32,20 @@ export interface BypassSeen {
 interface Suspicion {
   timesMs: readonly number[];
   seen: BypassSeen | null;
+}
+
+/** Of `GuestFirewallBypassed`. Pure. */
+export function bypassText(
+  seen: BypassSeen | undefined,
+): Pick<PlannedCondition, 'status' | 'reason' | 'message'> {
+  if (seen === undefined) {
+    const message =
+      'since its VM or its agent started, nothing was seen that its firewall would have stopped';
+    return { status: 'False', reason: 'NoneSeen', message };
+  }
+  const { since, reason, summary } = seen;
+  const message = `since ${since} it sends what its firewall stops (${reason}: ${summary}): that was removed, or something sends below it. The host drops it. It is told until its VM or its agent starts anew`;
+  return { status: 'True', reason: 'SentPastFirewall', message };
 }
 
 /** By the pins of the card. Only of guests that have our firewall, and showed it by a tunnel that came up. */

@@ -2,6 +2,7 @@ import { effectiveRatePerMillion } from '../../api/v1alpha1/vm-network-spec.ts';
 import type { PlannedCondition } from '../../controller/vmnetwork/plan.ts';
 import type { DeclaredNetwork } from '../source/wanted.ts';
 import { detection, percent } from './detection.ts';
+import { bypassText } from './firewall-bypass.ts';
 import type { AttachmentStatus, NetworkStatus } from './status.ts';
 import type { ConditionHistory } from './condition-history.ts';
 
@@ -26,6 +27,7 @@ export function networkStatus(input: NetworkReportInput, history: ConditionHisto
   const enforced = enforcedCondition(input);
   const conditions = [plan.accepted, plan.bound, programmed, enforced];
   const ready = readyCondition(conditions, input);
+  const guest = [tunnelCondition(input), ...bypassCondition(input)];
   return {
     namespace: plan.namespace,
     name: plan.name,
@@ -33,7 +35,7 @@ export function networkStatus(input: NetworkReportInput, history: ConditionHisto
     generation,
     mode: plan.mode,
     endpoint: plan.endpoint,
-    conditions: history.stamp(plan.key, generation, [...conditions, tunnelCondition(input), ready]),
+    conditions: history.stamp(plan.key, generation, [...conditions, ...guest, ready]),
     attachments: plan.vms,
   };
 }
@@ -106,6 +108,15 @@ function tunnelCondition({ attachments }: NetworkReportInput): PlannedCondition 
     return { type, status: 'Unknown', reason: 'Pending', message: 'no VM is bound to it' };
   const message = `${attachments.length} of ${attachments.length} attachments`;
   return { type, status: 'True', reason: 'HandshakeSeen', message };
+}
+
+/** One, if a guest was given a firewall; else none. Nothing waits for it: the host holds them all the same. */
+function bypassCondition({ attachments }: NetworkReportInput): PlannedCondition[] {
+  const given = attachments.filter(({ guest }) => guest !== undefined);
+  const told = given.find(({ bypass }) => bypass !== undefined) ?? given[0];
+  if (told === undefined) return [];
+  const { message, ...said } = bypassText(told.bypass);
+  return [{ type: 'GuestFirewallBypassed', ...said, message: `VM ${told.vm}: ${message}` }];
 }
 
 /** As asked for is Ready: Direct, Sampled and Audit are asked for. A VM that was quarantined for what it did is not. */

@@ -107,7 +107,8 @@ export const vmNetworkAttachmentStatusSchema = z.strictObject({
     .optional()
     .meta({ description: 'Generation that this status speaks of.', examples: [3] }),
   conditions: conditionsSchema.optional().meta({
-    description: 'Programmed, Enforced, Released, GuestProvisioned, TunnelEstablished.',
+    description:
+      'Programmed, Enforced, Released, GuestProvisioned, TunnelEstablished, GuestFirewallBypassed.',
     examples: [
       [
         {

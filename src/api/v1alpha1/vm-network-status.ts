@@ -43,7 +43,8 @@ export const vmNetworkStatusSchema = z.strictObject({
     .optional()
     .meta({ description: 'Generation that this status speaks of.', examples: [3] }),
   conditions: conditionsSchema.optional().meta({
-    description: 'Accepted, Bound, Programmed, Enforced, GuestProvisioned, TunnelEstablished, Ready.',
+    description:
+      'Accepted, Bound, Programmed, Enforced, GuestProvisioned, TunnelEstablished, GuestFirewallBypassed, Ready.',
     examples: [
       [
         {

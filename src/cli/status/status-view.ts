@@ -119,16 +119,17 @@ function tunnelText({ tunnel, enforced }: SeenAttachment): string | null {
   return `${tunnel.reason}, ${Math.max(0, Math.round(ageMs / 1000))} s`;
 }
 
-/** Lines for what keeps a network from being ready, as its own conditions tell. */
+/** Lines for what keeps a network from being ready, or is wrong with its guests, as its own conditions tell. */
 function conditionLines(networks: readonly SeenNetwork[]): string[] {
   return networks.flatMap((network) =>
     network.conditions
       .filter(
         ({ type, status }) =>
-          status === 'False' && ['Accepted', 'Bound', 'Programmed', 'Enforced'].includes(type),
+          (status === 'False' && ['Accepted', 'Bound', 'Programmed', 'Enforced'].includes(type)) ||
+          (status === 'True' && type === 'GuestFirewallBypassed'),
       )
-      .map(({ type, reason, message }) =>
-        escapeText(`${network.namespace}/${network.name}: ${type}=False, ${reason}: ${message}`, 1000),
+      .map(({ type, status, reason, message }) =>
+        escapeText(`${network.namespace}/${network.name}: ${type}=${status}, ${reason}: ${message}`, 1000),
       ),
   );
 }

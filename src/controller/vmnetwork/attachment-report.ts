@@ -23,6 +23,8 @@ export interface CardReport {
   /** Has a meaning only where guests are to be provisioned. Null: its agent has said nothing of it. */
   readonly provisioned: Said | null;
   readonly tunnel: Said | null;
+  /** Whether it sends what the firewall that it was given stops. Null: it was given none, as far as its agent knows. */
+  readonly bypassed: Said | null;
   /** When its agent saw the last handshake (RFC 3339); undefined: it tells of none. */
   readonly lastHandshake?: string | undefined;
 }
@@ -133,17 +135,18 @@ function reportOf(attachment: Attachment, view: View): CardReport {
     enforced: unproven ? mismatch : enforced,
     provisioned: said('GuestProvisioned'),
     tunnel: said('TunnelEstablished'),
+    bypassed: said('GuestFirewallBypassed'),
   });
   return { ...card, lastHandshake: attachment.status?.tunnel?.lastHandshake };
 }
 
 function unanswered(view: View, why: Said): CardReport {
-  return report(view, { programmed: why, enforced: why, provisioned: null, tunnel: null });
+  return report(view, { programmed: why, enforced: why, provisioned: null, tunnel: null, bypassed: null });
 }
 
 function report(
   { keyless, ...card }: View,
-  said: Pick<CardReport, 'programmed' | 'enforced' | 'provisioned' | 'tunnel'>,
+  said: Pick<CardReport, 'programmed' | 'enforced' | 'provisioned' | 'tunnel' | 'bypassed'>,
 ): CardReport {
   const heard = (what: Said | null) => (card.stale ? NOT_HEARD : what);
   const isUnasked = (what: Said | null) => what?.reason === 'NotRequested';
@@ -153,6 +156,7 @@ function report(
     // Where a key is missing its agent sees a policy without a tunnel, and rightly says that nothing was asked of it.
     provisioned: keyless ?? heard(isUnasked(said.provisioned) ? NOT_UNDERSTOOD : said.provisioned),
     tunnel: heard(isUnasked(said.tunnel) ? (keyless ?? said.tunnel) : said.tunnel),
+    bypassed: said.bypassed === null ? null : heard(said.bypassed),
   };
 }
 

@@ -29,7 +29,7 @@ export function planConditions(input: ConditionsInput): PlannedCondition[] {
   const accepted = judgement.accepted;
   const bound = boundCondition(network, vms);
   const first = [accepted, bound, programmedCondition(input), enforcedCondition(input)];
-  const guest = [provisionedCondition(input), tunnelCondition(input)];
+  const guest = [provisionedCondition(input), tunnelCondition(input), ...bypassCondition(input)];
   const all = [...first, ...guest];
   return [...all, readyCondition(input, all), reconcilingCondition(input, all), stalledCondition(all)];
 }
@@ -140,6 +140,19 @@ function tunnelCondition(input: ConditionsInput): PlannedCondition {
   return gathered(type, input, ({ tunnel }) => tunnel, 'HandshakeSeen');
 }
 
+/** One, if a guest was given a firewall; else none. The host holds them all the same: nothing waits for it. */
+function bypassCondition(input: ConditionsInput): PlannedCondition[] {
+  const type = 'GuestFirewallBypassed';
+  const cards = nothing(input) === null ? input.cards.filter(({ bypassed }) => bypassed !== null) : [];
+  if (cards.length === 0) return [];
+  for (const status of ['True', 'Unknown'] as const) {
+    const card = cards.find(({ bypassed }) => bypassed?.status === status);
+    if (card !== undefined) return [{ type, status, ...saidOf(card, ({ bypassed }) => bypassed) }];
+  }
+  const message = `nothing was seen that the firewall of ${cards.length} of ${input.cards.length} guests would have stopped`;
+  return [{ type, status: 'False', reason: 'NoneSeen', message }];
+}
+
 /**
  * As asked for is Ready: Direct, Sampled and Audit are asked for; a VM that was quarantined for what it did is not. A tunnel
  * that the consumer has not dialled is not for us to wait for; a guest that is known not to be provisioned is. One of which its
@@ -151,7 +164,7 @@ function readyCondition(input: ConditionsInput, conditions: readonly PlannedCond
   const type = 'Ready';
   const { cards } = input;
   const missing = conditions.filter(({ type: of, status, reason }) => {
-    if (of === 'TunnelEstablished') return false;
+    if (of === 'TunnelEstablished' || of === 'GuestFirewallBypassed') return false;
     if (of === 'GuestProvisioned') {
       return reason === 'AgentStale' || (status === 'False' && !NOT_WAITED_FOR.has(reason));
     }

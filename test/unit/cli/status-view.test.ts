@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Condition } from '../../../src/api/v1alpha1/conditions.ts';
 import type { AgentStatus } from '../../../src/agent/status/status.ts';
 import type { SeenStatus } from '../../../src/cli/agent/agent-status.ts';
 import { isAsAsked, kernelText, statusText } from '../../../src/cli/status/status-view.ts';
@@ -77,6 +78,25 @@ describe('statusText', () => {
       '  Correct it.',
       '',
     ]);
+  });
+
+  test('a guest that sends past its firewall is a problem to look at, and nothing is less enforced', () => {
+    const seenSo = (is: 'True' | 'False'): SeenStatus => {
+      const bypassed: Condition = {
+        type: 'GuestFirewallBypassed',
+        status: is,
+        observedGeneration: 1,
+        reason: 'SentPastFirewall',
+        message: 'VM a: since',
+        lastTransitionTime: '2026-01-31T12:00:00Z',
+      };
+      return seen(status({ networks: [network({ conditions: [...network().conditions, bypassed] })] }));
+    };
+    expect(statusText(seenSo('True'), plain)).toContain(
+      'PROBLEMS\ntenant-a/rental-7f3a: GuestFirewallBypassed=True, SentPastFirewall: VM a: since\n',
+    );
+    expect(isAsAsked(seenSo('True'))).toBe(true);
+    expect(statusText(seenSo('False'), plain)).not.toContain('PROBLEMS');
   });
 
   test('states are coloured by what they mean', () => {

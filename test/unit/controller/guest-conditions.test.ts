@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { vmNetworkStatusSchema } from '../../../src/api/v1alpha1/vm-network-status.ts';
+import type { Said } from '../../../src/controller/vmnetwork/attachment-report.ts';
 import { planConditions } from '../../../src/controller/vmnetwork/conditions.ts';
 import { judge } from '../../../src/controller/vmnetwork/judgement.ts';
 import { network, networkClass, selected, vm } from './support/objects.ts';
@@ -9,6 +10,8 @@ import type { Given } from './support/planned-status.ts';
 function messagesOf({ status }: ReturnType<typeof statusOf>): Record<string, string> {
   return Object.fromEntries((status.conditions ?? []).map(({ type, message }) => [type, message]));
 }
+
+const said = (status: Said['status'], reason: string): Said => ({ status, reason, message: 'told' });
 
 describe('the guests of a network', () => {
   const peerPublicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
@@ -150,7 +153,14 @@ describe('the guests of a network', () => {
   test('on two hosts, with one address for both: that is said, and who has it', () => {
     const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
     const good = { status: 'True', reason: 'Verified', message: '' } as const;
-    const card = { programmed: good, enforced: good, provisioned: good, tunnel: null, stale: false };
+    const card = {
+      programmed: good,
+      enforced: good,
+      provisioned: good,
+      tunnel: null,
+      bypassed: null,
+      stale: false,
+    };
     const planned = planConditions({
       end: '',
       network: guest,
@@ -174,7 +184,7 @@ describe('the guests of a network', () => {
   test('on two hosts, one of them stale: that says most of what is not known', () => {
     const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
     const enforced = { status: 'True', reason: 'Verified', message: '' } as const;
-    const card = { programmed: enforced, enforced, provisioned: null, tunnel: null };
+    const card = { programmed: enforced, enforced, provisioned: null, tunnel: null, bypassed: null };
     const unheard = { status: 'Unknown', reason: 'AgentStale', message: 'gone quiet' } as const;
     const planned = planConditions({
       end: '',
@@ -192,6 +202,42 @@ describe('the guests of a network', () => {
       'Unknown AgentStale two: gone quiet',
       'Unknown AgentStale two: gone quiet',
     ]);
+  });
+
+  test.each<[string, (Said | null)[], string[]]>([
+    ['none was given a firewall', [null, null], []],
+    [
+      'one did',
+      [said('False', 'NoneSeen'), said('True', 'SentPastFirewall')],
+      ['True SentPastFirewall two: told'],
+    ],
+    ['of one it is not known', [said('Unknown', 'AgentStale'), null], ['Unknown AgentStale one: told']],
+    [
+      'none did',
+      [said('False', 'NoneSeen'), null],
+      ['False NoneSeen nothing was seen that the firewall of 1 of 2 guests would have stopped'],
+    ],
+  ])('of guests that may have sent past their firewall: %s', (_what, told, expected) => {
+    const vms = ['vm1', 'vm2'].map((name, index) => selected(vm(name, {}, `n${index + 1}`), guest));
+    const good = said('True', 'Verified');
+    const card = { programmed: good, enforced: good, provisioned: good, tunnel: null, stale: false };
+    const planned = planConditions({
+      end: '',
+      network: guest,
+      judgement: judge(guest, networkClass(), [], { state: 'none' }),
+      vms,
+      plan: { create: [], update: [], remove: [], release: [], waiting: [], desired: 2 },
+      cards: told.map((bypassed, at) => ({
+        ...card,
+        bypassed,
+        title: ['one', 'two'][at] ?? '',
+        nodeName: `n${at}`,
+      })),
+    });
+    const found = planned.filter(({ type }) => type === 'GuestFirewallBypassed');
+    expect(found.map(({ status, reason, message }) => `${status} ${reason} ${message}`)).toEqual(expected);
+    // The host holds them all the same.
+    expect(planned).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
   });
 
   // In these the host publishes no sealing key.

@@ -128,6 +128,7 @@ describe('the metrics of an agent', () => {
       'vmnetwork_agent_attachments{state="Enforced"}': 3,
       'vmnetwork_agent_attachments{state="Error"}': 0,
       vmnetwork_agent_quarantined_attachments: 0,
+      vmnetwork_agent_bypassed_guest_firewalls: 0,
       vmnetwork_agent_problems: 0,
       vmnetwork_agent_longest_exposure_seconds: 0,
       'vmnetwork_agent_build_info{version="1.2.3",from_vm_program="f",to_vm_program="t"}': 1,
