@@ -19,7 +19,7 @@ import { arrived } from './arrived.ts';
 import { Bans } from './bans.ts';
 import { Guest, type GuestKind } from './guest.ts';
 import { MachineWatch } from './machine-use.ts';
-import { outagesOf } from './outages.ts';
+import { API_SERVER_KILLED, outagesOf } from './outages.ts';
 import { Probes } from './probed.ts';
 import { differences, resourcesOf, type Resources } from './resources.ts';
 import { stallsOf, type ChurnResult } from './result.ts';
@@ -40,6 +40,11 @@ const PATTERN = 'chn*';
 const SEND_EVERY_MS = 50;
 const CHANGE_EVERY_MS = 400;
 const TELL_EVERY_MS = 10_000;
+/**
+ * From one kill of the API server to the next. It takes no writes for half a minute after one, and where nothing else can be done
+ * meanwhile most of what is drawn are outages: without a pause it would be killed again before it takes any.
+ */
+const KILL_EVERY_MS = 60_000;
 /** For one change to be in force, through whatever outage. */
 const IN_FORCE_MS = 150_000;
 const { a, b, x } = RentalLab;
@@ -68,6 +73,7 @@ export class Churn {
   #before!: Resources;
   #made = 0;
   #outage = false;
+  #killedAtMs = Number.NEGATIVE_INFINITY;
   #restarting = false;
 
   private constructor(options: ChurnOptions) {
@@ -334,8 +340,10 @@ export class Churn {
 
   #breakApi(): void {
     const forMs = 1000 + this.#random() * 4000;
-    const outages = Object.entries(outagesOf(this.#lab, this.#options.kills));
+    const kills = this.#options.kills && performance.now() - this.#killedAtMs > KILL_EVERY_MS;
+    const outages = Object.entries(outagesOf(this.#lab, kills));
     const [name, outage] = outages[Math.floor(this.#random() * outages.length)]!;
+    if (name === API_SERVER_KILLED) this.#killedAtMs = performance.now();
     this.#outage = true;
     this.#do(name, () => outage(forMs).finally(() => (this.#outage = false)));
   }

@@ -1,5 +1,7 @@
 import type { ClusterLab } from '../stage/cluster-lab.ts';
 
+export const API_SERVER_KILLED = 'API server killed';
+
 /** Everything that the API server does to a host, by name; each is over when its promise resolves, about `forMs` later. */
 export function outagesOf(
   { proxy, stage }: ClusterLab,
@@ -22,7 +24,7 @@ export function outagesOf(
     },
   };
   if (kills)
-    outages['API server killed'] = async (forMs) => {
+    outages[API_SERVER_KILLED] = async (forMs) => {
       await stage.plane.kill9ApiServer();
       await pause(forMs);
       await stage.plane.restartApiServer();
