@@ -5,11 +5,21 @@ import { tunnelSigns } from '../../src/agent/host/tunnel-signs.ts';
 import { tunnelStatus } from '../../src/agent/status/tunnel.ts';
 import { ADDON_PATH } from '../../src/native/addon.ts';
 import { ensureBpffs, removePins, removeRootIfEmpty } from '../../src/native/bpffs.ts';
-import { attachFilter, replaceFilter, tunnelSeen, writePolicy } from '../../src/native/filter-engine.ts';
+import {
+  attachFilter,
+  replaceFilter,
+  testRun,
+  tunnelSeen,
+  writePolicy,
+  type Direction,
+} from '../../src/native/filter-engine.ts';
 import { decodePolicy } from '../../src/native/policy-abi.ts';
 import { linkByName } from '../../src/native/rtnetlink.ts';
 import type { TunnelSeen } from '../../src/native/tunnel.ts';
+import { CAST, fromGuest, toGuest } from '../support/frames/cast.ts';
 import { policyBytes } from '../support/frames/policy-bytes.ts';
+import { symbolOf } from '../support/frames/reasons.ts';
+import { wireGuardMessage, type MessageFields } from '../support/frames/wireguard.ts';
 import { Lab, type Namespace, poll } from '../support/lab/index.ts';
 import { executable, file, root } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
@@ -142,6 +152,30 @@ describe('the tunnel of a VM', () => {
     expect(seen().session).toEqual(found.session);
     expect(statusAfter(0n)).toBe('True HandshakeSeen');
   }, 60_000);
+
+  test('shows by data in the tick of a handshake, and of data the other way, which are looked at all the same', () => {
+    const cast = { ...CAST, guestAddress: SCENE.guestAddress };
+    const say = (direction: Direction, fields: MessageFields): void => {
+      const twist = { udp: { payload: wireGuardMessage(fields) } };
+      const frame = direction === 'from-vm' ? fromGuest(cast, twist) : toGuest(cast, twist);
+      expect(symbolOf(testRun(pinDir, direction, frame).reason)).toBe('ALLOWED');
+    };
+    const [consumer, vm] = [21, 22];
+    // All of it well within the 4 ms, or what a tick may be, in which data is looked at but once.
+    say('to-vm', { type: 4, receiver: 7 });
+    say('to-vm', { type: 1, sender: consumer });
+    say('from-vm', { type: 2, sender: vm, receiver: consumer });
+    say('to-vm', { type: 4, receiver: vm });
+    say('from-vm', { type: 4, receiver: consumer });
+    const first = seen();
+    expect(first).toMatchObject({ handshakes: 1n, used: vm });
+    expect(first.dataFromVmNs).toBeGreaterThan(first.session.timeNs);
+    say('from-vm', { type: 1, sender: vm + 1 });
+    say('from-vm', { type: 4, receiver: consumer });
+    say('to-vm', { type: 4, receiver: vm });
+    expect(seen().dataFromVmNs).toBeGreaterThan(first.dataFromVmNs);
+    expect(seen().dataToVmNs).toBeGreaterThan(first.dataToVmNs);
+  });
 
   test('is not known of a filter that does not look, until one that does takes its place', () => {
     rmSync(`${pinDir}/tunnel`);

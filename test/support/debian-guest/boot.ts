@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { Guest, type GuestMachine, type GuestResult } from '../guest/index.ts';
 import { qemuWords } from '../guest/machine.ts';
+import { mustRun } from '../lab/command.ts';
 import { poll } from '../lab/index.ts';
 import type { DebianImage } from './image.ts';
 
@@ -9,6 +10,7 @@ const MEMORY_MIB = 512;
 const REBOOT_DEADLINE_MS = 240_000;
 /** A minute, likewise. */
 const BOOT_DEADLINE_MS = 280_000;
+const END_DEADLINE_MS = 60_000;
 
 export interface DebianGuestOptions {
   /** Unique in `scratch`. */
@@ -17,6 +19,8 @@ export interface DebianGuestOptions {
   scratch: string;
   /** QEMU's words for its second drive, the seed image, and for its network card; none where its launcher adds them. */
   devices: readonly string[];
+  /** A disk of {@link newDisk}, which keeps what is written to it; else all of that is gone with its QEMU. */
+  disk?: string;
   /** A program of its disk, without the leading slash, that fails whenever it is called. */
   broken?: string;
   /** Starts QEMU where the tap is. */
@@ -24,22 +28,39 @@ export interface DebianGuestOptions {
 }
 
 /**
- * Boots a Debian; resolves as soon as its shell answers, which is long before cloud-init or the network. What it writes to its disk is
- * kept while its QEMU runs, over reboots, and gone after that.
+ * Boots a Debian; resolves as soon as its shell answers, which is long before cloud-init or the network.
  */
 export function bootDebian(options: DebianGuestOptions): Promise<Guest> {
   const { name, image, scratch } = options;
   return Guest.boot({ name, image, scratch, launch: (_, machine) => options.spawn(words(machine, options)) });
 }
 
-function words(machine: GuestMachine, { image, devices, broken }: DebianGuestOptions): string[] {
+function words(machine: GuestMachine, { image, devices, broken, disk }: DebianGuestOptions): string[] {
   const more = broken === undefined ? [] : [`vmn.broken=${broken}`];
   const commandLine = [machine.commandLine, ...more].join(' ');
   return [
     ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
-    ...['-drive', `file=${image.disk},if=virtio,format=raw,snapshot=on`],
+    ...[
+      '-drive',
+      disk === undefined
+        ? `file=${image.disk},if=virtio,format=raw,snapshot=on`
+        : `file=${disk},if=virtio,format=qcow2`,
+    ],
     ...devices,
   ];
+}
+
+/** Of the image, with nothing written to it. */
+export async function newDisk({ disk }: DebianImage, path: string): Promise<string> {
+  await mustRun(['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', disk, path]);
+  return path;
+}
+
+/** As root does it; its disk has everything when it resolves. */
+export async function powerOff(guest: Guest): Promise<void> {
+  await guest.must('systemctl --no-block poweroff');
+  await poll('the end of the guest', () => guest.process.exitCode !== null, { deadlineMs: END_DEADLINE_MS });
+  await guest.stop();
 }
 
 /** Its card's other end: a tap that is there already, or a Unix socket where somebody listens for a stream of frames. */

@@ -12,7 +12,7 @@ export interface Peer {
   readonly address: string;
 }
 
-interface KeyPair {
+export interface KeyPair {
   readonly privateKey: string;
   readonly publicKey: string;
 }

@@ -10,6 +10,7 @@ import { ensureKernel, type GuestKernel } from '../guest/kernel.ts';
 import { modulesInOrder } from '../guest/modules.ts';
 import { ensureProbe } from '../guest/probe.ts';
 import { mustRun } from '../lab/command.ts';
+import { DEBIAN_12, type Distribution } from './distribution.ts';
 
 /** A Debian with a disk of its own. */
 export interface DebianImage extends GuestImage {
@@ -17,13 +18,6 @@ export interface DebianImage extends GuestImage {
   readonly disk: string;
 }
 
-const SUITE = 'bookworm';
-/** What Debian's own cloud images have that concerns us, and what a tester needs. */
-const PACKAGES = [
-  ...['systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'cloud-init'],
-  ...['wireguard-tools', 'nftables', 'iproute2', 'iputils-ping', 'isc-dhcp-client'],
-  ...['iputils-arping', 'nmap'],
-];
 /** A CD-ROM drive on virtio-scsi. */
 const CD_ROM = ['virtio_scsi', 'sr_mod'];
 /** Of the kernel's package, besides what every guest of the tests has: WireGuard's ciphers, a CD-ROM drive, and what depmod reads. */
@@ -44,13 +38,13 @@ export function tunnelKernel(): Promise<GuestKernel> {
  * From the cache where it is there; the first call on a machine builds it of Debian's packages, which takes a minute. Another recipe is
  * another image.
  */
-export async function ensureDebianImage(): Promise<DebianImage> {
+export async function ensureDebianImage(distribution: Distribution = DEBIAN_12): Promise<DebianImage> {
   const [kernel, probe] = await Promise.all([tunnelKernel(), ensureProbe()]);
   const init = here('init');
   const finish = here('finish');
   const recipe = [
-    SUITE,
-    ...PACKAGES,
+    distribution.suite,
+    ...distribution.packages,
     ...BEFORE_ROOT,
     DISK,
     kernel.version,
@@ -58,11 +52,11 @@ export async function ensureDebianImage(): Promise<DebianImage> {
     ...[init, finish].map(text),
   ];
   const hash = createHash('sha256').update(recipe.join('\n')).digest('hex').slice(0, 16);
-  const home = join(cacheFolder(), `debian-${hash}`);
+  const home = join(cacheFolder(), `${distribution.name}-${hash}`);
   if (!existsSync(home)) {
-    const half = mkdtempSync(join(cacheFolder(), 'debian-'));
+    const half = mkdtempSync(join(cacheFolder(), `${distribution.name}-`));
     try {
-      await build({ half, kernel, probe, init, finish });
+      await build({ distribution, half, kernel, probe, init, finish });
       keep(half, home);
     } finally {
       rmSync(half, { recursive: true, force: true });
@@ -72,6 +66,7 @@ export async function ensureDebianImage(): Promise<DebianImage> {
 }
 
 interface Parts {
+  distribution: Distribution;
   half: string;
   kernel: GuestKernel;
   probe: string;
@@ -79,17 +74,23 @@ interface Parts {
   finish: string;
 }
 
-async function build({ half, kernel, probe, init, finish }: Parts): Promise<void> {
+async function build({ distribution, half, kernel, probe, init, finish }: Parts): Promise<void> {
   const root = join(half, 'root');
   const disk = join(half, 'disk.raw');
   const without = ['doc', 'man', 'locale', 'info'].map(
     (folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`,
   );
   const words = [
-    ...['--variant=minbase', `--include=${PACKAGES.join(',')}`, '--dpkgopt=force-unsafe-io', ...without],
+    ...[
+      '--variant=minbase',
+      `--include=${distribution.packages.join(',')}`,
+      '--dpkgopt=force-unsafe-io',
+      ...without,
+    ],
     ...[`--customize-hook=upload ${probe} /usr/local/sbin/guest-probe`, `--customize-hook=${finish} "$1"`],
   ];
-  await mustRun(['mmdebstrap', '--mode=root', '--quiet', ...words, SUITE, root], { timeoutMs: 400_000 });
+  const order = ['mmdebstrap', '--mode=root', '--quiet', ...words, distribution.suite, root];
+  await mustRun(order, { timeoutMs: 400_000 });
   const modules = join(root, 'lib/modules', kernel.version);
   cpSync(join(kernel.modules, '..'), modules, { recursive: true });
   await mustRun(['chroot', root, 'depmod', kernel.version]);
