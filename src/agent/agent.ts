@@ -18,6 +18,7 @@ import type { Sites } from './host/site.ts';
 import { AllVms } from './discovery/all-vms.ts';
 import type { VmDirectory } from './discovery/directory.ts';
 import { OwnVms } from './discovery/own-vms.ts';
+import { answerRotations } from './guest/asked-rotations.ts';
 import { answersIn, guestWishes, withGuests } from './guest/guest-wishes.ts';
 import { heldSeed, seesFile } from './guest/held-seed.ts';
 import { Provisioning } from './guest/provisioning.ts';
@@ -278,8 +279,15 @@ export class Agent {
       guestWishes(result.attachments, guests, this.#vms.list(), (pins) => this.#answersOf(pins)),
     );
     result = { ...result, attachments: withGuests(result.attachments, this.#guests) };
+    const rotated = await answerRotations(result.attachments, result.wanted.rotations, {
+      ...{ ports: this.#ports, paths: this.#settings.paths, log: this.#ports.log },
+    });
+    if (rotated.unfinished) this.#loop.request();
     this.health.passed(result);
-    result = { ...result, problems: [...result.problems, ...this.#hostProblems()] };
+    result = {
+      ...result,
+      problems: [...result.problems, ...rotated.problems, ...this.#hostProblems()],
+    };
     const status = reportStatus(this.#settings.info, result, this.#history, this.#told, now);
     this.#show(status);
     this.#ports.observer?.passed(status, result);

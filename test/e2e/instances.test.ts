@@ -2,14 +2,13 @@
  * A real Debian whose disk is used again: copied, and booted as another VM; and kept, and booted as a new instance of the same one.
  * Until cloud-init has read the new seed, such a guest has everything of the one before, its key too.
  */
-import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { parseGuest } from '../../src/cloudinit/documents/guest.ts';
 import { seedDocuments } from '../../src/cloudinit/documents/seed-documents.ts';
 import { writeSeedImage } from '../../src/cloudinit/seed-image/image-file.ts';
 import { noCloudFiles } from '../../src/cloudinit/seed-image/no-cloud.ts';
-import { bootDebian, booted, newDisk, ownDevices, powerOff } from '../support/debian-guest/boot.ts';
+import { bootDebian, booted, copyDisk, ownDevices, powerOff } from '../support/debian-guest/boot.ts';
 import { CONSUMER_INSIDE, keyPair, type KeyPair } from '../support/debian-guest/consumer-tunnel.ts';
 import { ensureDebianImage } from '../support/debian-guest/image.ts';
 import { DEBIAN_NEEDS } from '../support/debian-guest/needs.ts';
@@ -17,7 +16,6 @@ import { EXPECTED, HANDSHAKE, sentBy } from '../support/debian-guest/sent.ts';
 import { DebianStage, ENDPOINT, GATEWAY } from '../support/debian-guest/stage.ts';
 import type { Guest } from '../support/guest/index.ts';
 import { capture, Lab, poll, type Capture } from '../support/lab/index.ts';
-import { executable } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 
 const OPEN_TIMEOUT_MS = 900_000;
@@ -46,7 +44,7 @@ const COPY = {
 const ANEW = { ...FIRST, inside: '10.99.0.13' };
 type Vm = typeof FIRST;
 
-const { describe, test } = requires(...DEBIAN_NEEDS, executable('qemu-img'));
+const { describe, test } = requires(...DEBIAN_NEEDS);
 
 describe('a disk that was a guest’s before', () => {
   let lab: Lab;
@@ -70,8 +68,7 @@ describe('a disk that was a guest’s before', () => {
       await stage.plug(vm);
       captures.set(vm.tap, await capture(stage.host, vm.tap));
     }
-    const disk = await newDisk(image, join(lab.scratch, 'first.qcow2'));
-    const copy = join(lab.scratch, 'copy.qcow2');
+    const disk = await copyDisk(image.disk, join(lab.scratch, 'first.raw'));
     const boot = async (vm: Vm, instance: string, on: string): Promise<void> => {
       const seed = join(lab.scratch, `${vm.inside}.iso`);
       await writeSeedImage(seed, noCloudFiles(documents(vm, instance)));
@@ -86,7 +83,7 @@ describe('a disk that was a guest’s before', () => {
     });
     await powerOff(guests.get(FIRST)!);
     ended = { at: await handshake(FIRST), sent: (await sent(FIRST)).length };
-    copyFileSync(disk, copy);
+    const copy = await copyDisk(disk, join(lab.scratch, 'copy.raw'));
     await Promise.all([
       boot(COPY, '6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c22', copy),
       boot(ANEW, '6a0cbd52-1a0d-4d35-9d4b-6c1f0a1f3c23', disk),

@@ -42,6 +42,8 @@ describe('the seed image of vmnetctl run', () => {
   let rental: RentalLab;
   let agent: AgentProcess | undefined;
   let provisions: string[];
+  /** `rotate`: the value of its annotation. */
+  let declare: (rotate?: string) => void;
   let keyFile: string;
   let seed: string;
   let publicKey: string;
@@ -55,7 +57,15 @@ describe('the seed image of vmnetctl run', () => {
     rental = await RentalLab.open('runseed');
     const { home, lab } = rental;
     const tunnel = `wireGuard: {peerPublicKey: ${peer}, addresses: [10.99.0.2/32], dns: [10.99.0.1], mtu: 1400}`;
-    apply(home, { name: vm, endpoint: RentalLab.a, more: [tunnel] });
+    declare = (rotate) =>
+      apply(home, {
+        name: vm,
+        endpoint: RentalLab.a,
+        ...(rotate === undefined ? {} : { annotations: { 'vmnetwork.io/rotate-key': rotate } }),
+        more: [tunnel],
+      });
+    // One that stands before there is a key is answered by the first key.
+    declare('at the start');
     apply(home, { name: plain, endpoint: RentalLab.b });
     const write = (name: string, text: string): string => {
       writeFileSync(join(lab.scratch, name), text);
@@ -85,7 +95,12 @@ describe('the seed image of vmnetctl run', () => {
   const status = async (): Promise<Outcome> => ctl('status', ...rental.home.paths, '-o', 'json');
   const told = async (name: string) => {
     const { attachments } = JSON.parse((await status()).stdout) as {
-      attachments: { vm: string; inUse: boolean; guest?: { publicKey: string; nextPublicKey?: string } }[];
+      attachments: {
+        vm: string;
+        inUse: boolean;
+        guest?: { publicKey: string; nextPublicKey?: string };
+        enforced: { verifiedAt: string } | null;
+      }[];
     };
     return attachments.find((one) => one.vm === name);
   };
@@ -286,6 +301,34 @@ describe('the seed image of vmnetctl run', () => {
       for (const part of [`VM ${name}`, why, what]) expect(refused.stderr).toContain(part);
     }
   }, 90_000);
+
+  test('an annotation of its VMNetwork asks for the next key, once for each value', async () => {
+    const { publicKey: first } = (await told(vm))!.guest!;
+    const passes = async (): Promise<void> => {
+      const before = (await told(vm))?.enforced?.verifiedAt;
+      declare('again, and then the same');
+      await poll('a pass', async () => (await told(vm))?.enforced?.verifiedAt !== before);
+    };
+    await start();
+    await passes();
+    await poll('a next key', async () => (await told(vm))?.guest?.nextPublicKey !== undefined);
+    const asked = (await told(vm))!.guest!;
+    expect(asked).toEqual({ publicKey: first, nextPublicKey: expect.stringMatching(/^.{43}=$/) });
+    await passes();
+    expect((await told(vm))?.guest).toEqual(asked);
+    await quit();
+    await start();
+    await poll(
+      'the key of the start',
+      async () => (await told(vm))?.guest?.publicKey === asked.nextPublicKey,
+    );
+    await passes();
+    expect((await told(vm))?.guest).toEqual({ publicKey: asked.nextPublicKey });
+    // Without the annotation nothing is asked for either.
+    declare();
+    await quit();
+    expect((await told(vm))?.guest).toEqual({ publicKey: asked.nextPublicKey });
+  }, 120_000);
 
   test('a damaged key is an error, and the VM is not started', async () => {
     const text = readFileSync(keyFile);

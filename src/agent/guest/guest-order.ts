@@ -21,6 +21,8 @@ export interface GuestOrder {
   readonly presharedKey: PresharedKeyOffer;
   /** Why it is told nothing although its network asks for it; null: nothing stands against it. */
   readonly objection: GuestSaid | null;
+  /** Request for another key that its first key answers; see rotationAsked. */
+  readonly rotation?: string | undefined;
 }
 
 /**
@@ -30,8 +32,8 @@ export interface GuestOrder {
 export function guestOrder(
   network: ProvisioningNetwork,
   presharedKey: PresharedKeyOffer,
-  objection: GuestSaid | null = null,
+  { objection = null, rotation }: Partial<Pick<GuestOrder, 'objection' | 'rotation'>> = {},
 ): GuestOrder | null {
   if (deliveryOf(network) === null || !hasTunnel(network)) return null;
-  return { network, presharedKey, objection };
+  return { network, presharedKey, objection, rotation };
 }

@@ -23,6 +23,11 @@ export function guestOf(
   return parseGuest(guestInput(network, { ...name, card }, keys));
 }
 
+/** The request that is answered by the key of a start: the one that stands, if it is the VM's first key. */
+export function answeredAtStart(isFirst: boolean, asked: string | undefined): { readonly rotation?: string } {
+  return isFirst && asked !== undefined ? { rotation: asked } : {};
+}
+
 /**
  * Notes in the record which key its guest is given, and which comes after it, from where it comes into status. Read again under the state lock, which the caller
  * holds: others note things there, too. Null: there is no record. Throws VMN_STATE_UNREADABLE.
@@ -31,14 +36,15 @@ export function noteGuestKeys(
   key: string,
   keys: RecordedGuest | null,
   records: RecordStore,
+  answered: { readonly rotation?: string } = {},
 ): AttachmentRecord | null {
   const found = records.read(key);
   if (found.state === 'unreadable') throw found.error;
   if (found.state === 'absent') return null;
   const { guest, ...others } = found.record;
-  if (guest?.publicKey === keys?.publicKey && guest?.nextPublicKey === keys?.nextPublicKey)
-    return found.record;
-  const record = keys === null ? others : { ...others, guest: keys };
+  const isSame = guest?.publicKey === keys?.publicKey && guest?.nextPublicKey === keys?.nextPublicKey;
+  if (isSame && (answered.rotation ?? others.rotation) === others.rotation) return found.record;
+  const record = keys === null ? others : { ...others, guest: keys, ...answered };
   records.write(record);
   return record;
 }

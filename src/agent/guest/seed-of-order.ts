@@ -11,7 +11,7 @@ import type { AttachmentPaths } from '../wiring/paths.ts';
 import { guestKeyOf } from '../wiring/paths.ts';
 import type { AttachmentRecord } from '../wiring/record.ts';
 import type { GuestOrder } from './guest-order.ts';
-import { guestOf, noteGuestKeys } from './guest-seed.ts';
+import { answeredAtStart, guestOf, noteGuestKeys } from './guest-seed.ts';
 import type { GuestName } from './guest-seed.ts';
 import { loadGuestKey } from './key-file.ts';
 import { keyOfStart, readKeys } from './key-rotation.ts';
@@ -49,10 +49,11 @@ export async function makeSeed(
       // No key without a record, with which it ends.
       if (records.read(key).state === 'absent') return null;
       const file = guestKeyOf(paths, key);
+      const isFirst = readKeys(file) === null;
       const { privateKey, publicKey } = isStart ? keyOfStart(file) : loadGuestKey(file);
       const nextPublicKey = readKeys(file)?.next?.publicKey;
       const keys = { publicKey, ...(nextPublicKey === undefined ? {} : { nextPublicKey }) };
-      const record = noteGuestKeys(key, keys, records);
+      const record = noteGuestKeys(key, keys, records, answeredAtStart(isFirst, order.rotation));
       return record === null ? null : filesOf(guest, record, privateKey, order);
     }),
   );

@@ -1,3 +1,4 @@
+import { rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
 import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
 import { guestOrder } from '../guest/guest-order.ts';
 import type { GuestOrder, GuestSaid } from '../guest/guest-order.ts';
@@ -16,7 +17,14 @@ export function manifestGuests(
     const network = networks.get(card.network ?? '');
     const owner = owners.get(card.network ?? '');
     if (card.intent === null || network === undefined || owner === undefined) continue;
-    const order = guestOrder(network.spec, { kind: 'none' }, objectionTo(card, network, owner));
+    const order = guestOrder(
+      network.spec,
+      { kind: 'none' },
+      {
+        objection: objectionTo(card, network, owner),
+        rotation: rotationAsked(network.metadata.annotations),
+      },
+    );
     if (order !== null) orders.set(cardKeyOf(card), order);
   }
   return orders;

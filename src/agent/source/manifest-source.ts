@@ -1,3 +1,4 @@
+import { rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
 import { keyOf, planVmNetworks } from '../../controller/vmnetwork/plan.ts';
 import type { FoundIntent, FoundVm } from '../../controller/vmnetwork/plan.ts';
 import type { HostVm, VmDirectory } from '../discovery/directory.ts';
@@ -66,6 +67,12 @@ export function wantedOf(
     attachments: plan.attachments,
     cards: named,
     guests: manifestGuests(named, cards, new Map(networks.map(({ network }) => [keyOf(network), network]))),
+    rotations: new Map(
+      networks.flatMap(({ network }) => {
+        const asked = rotationAsked(network.metadata.annotations);
+        return asked === undefined ? [] : [[keyOf(network), asked] as const];
+      }),
+    ),
     networks: plan.networks.flatMap((planned) => {
       const source = sources.get(planned.key);
       if (source === undefined) return [];

@@ -14,6 +14,8 @@ export interface Wanted {
   readonly cards: readonly CardIntent[];
   /** What guests are to be told at their boot, by what the record of their card goes by. */
   readonly guests: ReadonlyMap<string, GuestOrder>;
+  /** Requests for another key for the VMs of a network, by `namespace/name` of it; see rotationAsked. */
+  readonly rotations: ReadonlyMap<string, string>;
   /** The networks that are known, refused ones too. */
   readonly networks: readonly DeclaredNetwork[];
   /** Everything could be read. While false, nothing is torn down: what seems to be gone may only be illegible. */

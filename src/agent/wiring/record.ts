@@ -64,6 +64,8 @@ const recordSchema = z.strictObject({
       nextPublicKey: wireGuardKeySchema.optional(),
     })
     .optional(),
+  /** The request for another key that was answered last; absent: none was. See guest/asked-rotations.ts. */
+  rotation: z.string().max(64).optional(),
   /** Absent while violations are only dropped and were never answered otherwise. */
   violations: violationsSchema.optional(),
   /** The VM has this instead of a tap. */

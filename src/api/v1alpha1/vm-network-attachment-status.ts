@@ -165,6 +165,9 @@ export const vmNetworkAttachmentStatusSchema = z.strictObject({
   guest: z
     .strictObject({
       publicKey: wireGuardKeySchema.optional().meta({ description: "The VM's public key." }),
+      nextPublicKey: wireGuardKeySchema
+        .optional()
+        .meta({ description: 'The key that it has from its next start on.' }),
       addresses: uniqueItems(cidrSchema, 16)
         .optional()
         .meta({ description: "The VM's addresses inside the tunnel.", examples: [['10.99.0.2/32']] }),

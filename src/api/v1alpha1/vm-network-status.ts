@@ -28,6 +28,9 @@ const peerSchema = z.strictObject({
   publicKey: wireGuardKeySchema.meta({
     description: "The VM's public key, for the consumer's configuration.",
   }),
+  nextPublicKey: wireGuardKeySchema.optional().meta({
+    description: 'The key that it has from its next start on; to be added to the consumer before that.',
+  }),
   addresses: z
     .array(cidrSchema)
     .max(16)

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { guestOf, noteGuestKeys } from '../../agent/guest/guest-seed.ts';
-import { keyOfStart } from '../../agent/guest/key-rotation.ts';
+import { answeredAtStart, guestOf, noteGuestKeys } from '../../agent/guest/guest-seed.ts';
+import { keyOfStart, readKeys } from '../../agent/guest/key-rotation.ts';
 import { removeLeftSeeds } from '../../agent/guest/left-seeds.ts';
 import type { ClosedTapPorts } from '../../agent/wiring/closed-tap.ts';
 import { type AttachmentPaths, guestKeyOf, seedOf, seedsDirOf } from '../../agent/wiring/paths.ts';
@@ -33,8 +33,11 @@ export async function provision(
 ): Promise<string | null> {
   const guest = ports.withStateLock(() => {
     removeLeftSeeds(paths, ports, process.pid);
-    const key = wish?.hasTunnel === true ? keyOfStart(guestKeyOf(paths, tap)) : null;
-    const record = noteGuestKeys(tap, key === null ? null : { publicKey: key.publicKey }, ports.records);
+    const file = guestKeyOf(paths, tap);
+    const isFirst = readKeys(file) === null;
+    const key = wish?.hasTunnel === true ? keyOfStart(file) : null;
+    const told = key === null ? null : { publicKey: key.publicKey };
+    const record = noteGuestKeys(tap, told, ports.records, answeredAtStart(isFirst, wish?.rotation));
     // Our claim is in it, and nobody removes a record that is claimed.
     if (record === null) throw new TypeError('the record of a tap that was just made is not there');
     if (wish === null) return null;

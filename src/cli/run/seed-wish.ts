@@ -1,3 +1,4 @@
+import { rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
 import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
 import { deliveryOf, hasTunnel } from '../../cloudinit/mapping/guest-input.ts';
 import type { SeedOptions } from '../../cloudinit/documents/seed-documents.ts';
@@ -19,6 +20,8 @@ export interface SeedChoice {
 export interface SeedWish extends SeedOptions {
   readonly network: VmNetwork['spec'];
   readonly hasTunnel: boolean;
+  /** Request for another key; see rotationAsked. */
+  readonly rotation: string | undefined;
   /** Base64; secret. */
   readonly presharedKey: string | null;
 }
@@ -46,6 +49,7 @@ export function seedWish(network: VmNetwork, choice: SeedChoice): SeedWish | nul
     network: spec,
     delivery,
     hasTunnel: hasTunnel(spec),
+    rotation: rotationAsked(network.metadata.annotations),
     userData: choice.userData === undefined ? new Uint8Array() : readInput(choice.userData, USER_DATA_LIMIT),
     presharedKey: presharedKeyOf(network, choice),
   };

@@ -1,4 +1,5 @@
 import type { ResolvedPolicy } from '../../api/v1alpha1/index.ts';
+import { ROTATE_KEY, rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
 import { CLOSED_FINALIZER, HOST_SINCE } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import type { SelectedVm } from './binding.ts';
@@ -30,9 +31,12 @@ export interface PlannedSpec {
   readonly policy: ResolvedPolicy;
   readonly policyGeneration: number;
   readonly sealing: Sealing;
-  /** The annotation `HOST_SINCE`. */
-  readonly hostSince: string | undefined;
+  /** Annotations. */
+  readonly notes: Notes;
 }
+
+/** `HOST_SINCE` and `ROTATE_KEY`, as far as there is something to note. */
+export type Notes = Readonly<Record<string, string>>;
 
 export interface PlannedUpdate {
   readonly attachment: Attachment;
@@ -40,8 +44,8 @@ export interface PlannedUpdate {
   readonly policy: ResolvedPolicy | null;
   readonly policyGeneration: number;
   readonly sealing: Sealing;
-  /** The annotation `HOST_SINCE`; undefined: as it is. */
-  readonly hostSince: string | undefined;
+  /** Annotations that it is to have besides those that it has. */
+  readonly notes: Notes;
 }
 
 export interface SelectedCard extends Card {
@@ -119,7 +123,7 @@ export function planAttachments(input: AttachmentPlanInput): AttachmentPlan {
     const host = input.hosts.get(card.nodeName);
     const sealing = planSealing(input.secret, undefined, host?.sealingKey);
     const policy = policies.resolve(undefined, hasTunnel(input.secret, sealing));
-    create.push({ name, card, policy, policyGeneration: 1, sealing, hostSince: host?.since });
+    create.push({ name, card, policy, policyGeneration: 1, sealing, notes: notesOf(network, host) });
   }
   const desired = cards.size + [...served].filter((key) => !cards.has(key)).length;
   return { create, update, remove, release, waiting, desired };
@@ -186,7 +190,7 @@ function obstacleOf(
 function updateOf(
   attachment: Attachment,
   policies: PolicyResolver,
-  { secret, hosts }: AttachmentPlanInput,
+  { network, secret, hosts }: AttachmentPlanInput,
 ): PlannedUpdate | null {
   const { spec } = attachment;
   const host = hosts.get(spec.nodeName);
@@ -194,22 +198,32 @@ function updateOf(
   const tunnel = hasTunnel(secret, sealing);
   const isSealed = sealing.kind === 'none' ? spec.sealedPresharedKey === undefined : sealing.kind === 'keep';
   const same = isSealed && policies.isCurrent(attachment, tunnel);
-  if (same && isNoted(attachment, host) && hasFinalizer(attachment)) return null;
+  const notes = notesOf(network, host);
+  if (same && isNoted(attachment, notes) && hasFinalizer(attachment)) return null;
   const policy = same ? null : policies.resolve(spec.policy, tunnel);
   const policyGeneration = spec.policyGeneration + (same ? 0 : 1);
-  return { attachment, policy, policyGeneration, sealing, hostSince: host?.since };
+  return { attachment, policy, policyGeneration, sealing, notes };
 }
 
 /** Of one that is being deleted: what tells, should its host be declared gone, that there was one. */
 function noteOf(attachment: Attachment, { hosts }: Pick<AttachmentPlanInput, 'hosts'>): PlannedUpdate | null {
   const { nodeName, policyGeneration } = attachment.spec;
-  const host = hosts.get(nodeName);
-  if (isNoted(attachment, host) || !hasFinalizer(attachment)) return null;
-  return { attachment, policy: null, policyGeneration, sealing: { kind: 'none' }, hostSince: host?.since };
+  const notes = hostNotes(hosts.get(nodeName));
+  if (isNoted(attachment, notes) || !hasFinalizer(attachment)) return null;
+  return { attachment, policy: null, policyGeneration, sealing: { kind: 'none' }, notes };
 }
 
-function isNoted({ metadata }: Attachment, host: HostState | undefined): boolean {
-  return host?.since === undefined || metadata.annotations?.[HOST_SINCE] === host.since;
+function notesOf({ metadata }: Network, host: HostState | undefined): Notes {
+  const rotation = rotationAsked(metadata.annotations);
+  return { ...hostNotes(host), ...(rotation === undefined ? {} : { [ROTATE_KEY]: rotation }) };
+}
+
+function hostNotes(host: HostState | undefined): Notes {
+  return host?.since === undefined ? {} : { [HOST_SINCE]: host.since };
+}
+
+function isNoted({ metadata: { annotations } }: Attachment, notes: Notes): boolean {
+  return Object.entries(notes).every(([name, value]) => annotations?.[name] === value);
 }
 
 function hasFinalizer({ metadata }: Attachment): boolean {

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { NotLeading } from '../../kube/fenced-client.ts';
 import { reasonOf } from '../../lib/clock.ts';
 import { sealPresharedKey } from '../../wireguard/sealed-key.ts';
-import { API_VERSION, ATTACHMENTS, CLOSED_FINALIZER, FIELD_MANAGER, HOST_SINCE } from '../kinds.ts';
+import { API_VERSION, ATTACHMENTS, CLOSED_FINALIZER, FIELD_MANAGER } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import type { PlannedSpec, PlannedUpdate } from './attachment-plan.ts';
 import { networksOf } from './attachment-names.ts';
@@ -89,7 +89,7 @@ export class AttachmentWriter {
   }
 
   async update(planned: PlannedUpdate, material: SealingMaterial, signal: AbortSignal): Promise<void> {
-    const { attachment, policy, policyGeneration, sealing, hostSince } = planned;
+    const { attachment, policy, policyGeneration, sealing, notes } = planned;
     const { name, namespace = '', annotations } = attachment.metadata;
     const finalizers = [...new Set([...(attachment.metadata.finalizers ?? []), CLOSED_FINALIZER])];
     const { sealedPresharedKey: _replaced, ...kept } = attachment.spec;
@@ -101,7 +101,7 @@ export class AttachmentWriter {
             policyGeneration,
             ...sealedPolicy(policy, seal(sealing, { name, namespace }, material)),
           };
-    const metadata = { ...attachment.metadata, finalizers, ...noted(hostSince, annotations) };
+    const metadata = { ...attachment.metadata, finalizers, ...noted(notes, annotations) };
     await this.#put({ ...attachment, metadata, spec }, signal);
   }
 
@@ -165,7 +165,7 @@ function isForTheSame(a: Attachment, b: Attachment): boolean {
 }
 
 function newAttachment(network: Network, planned: PlannedSpec, material: SealingMaterial): Attachment {
-  const { card, name, policy, policyGeneration, sealing, hostSince } = planned;
+  const { card, name, policy, policyGeneration, sealing, notes } = planned;
   const { namespace = '', uid = '', name: networkName } = network.metadata;
   const { id, name: vmName, uuid } = card.vm;
   return {
@@ -174,7 +174,7 @@ function newAttachment(network: Network, planned: PlannedSpec, material: Sealing
     metadata: {
       name,
       namespace,
-      ...noted(hostSince, {}),
+      ...noted(notes),
       finalizers: [CLOSED_FINALIZER],
       ownerReferences: [
         { apiVersion: API_VERSION, kind: 'VMNetwork', name: networkName, uid, controller: true },
@@ -190,8 +190,8 @@ function newAttachment(network: Network, planned: PlannedSpec, material: Sealing
   };
 }
 
-function noted(hostSince: string | undefined, annotations: Record<string, string> | undefined) {
-  return hostSince === undefined ? {} : { annotations: { ...annotations, [HOST_SINCE]: hostSince } };
+function noted(notes: PlannedSpec['notes'], annotations?: Readonly<Record<string, string>>) {
+  return Object.keys(notes).length === 0 ? {} : { annotations: { ...annotations, ...notes } };
 }
 
 function sealedPolicy(policy: PlannedSpec['policy'], sealedPresharedKey: SealedPresharedKey | undefined) {

@@ -109,10 +109,11 @@ function peersOf(own: readonly Attachment[], input: StatusInput): NonNullable<Vm
   if (spec === null) return [];
   return own
     .flatMap(({ metadata, status }) => {
-      const publicKey = status?.guest?.publicKey;
+      const { publicKey, nextPublicKey } = status?.guest ?? {};
       if (publicKey === undefined || metadata.deletionTimestamp !== undefined) return [];
       const addresses = status?.guest?.addresses ?? spec.wireGuard.addresses;
-      return [{ attachment: metadata.name, publicKey, addresses }];
+      const next = nextPublicKey === undefined ? {} : { nextPublicKey };
+      return [{ attachment: metadata.name, publicKey, ...next, addresses }];
     })
     .sort((a, b) => compare(a.attachment, b.attachment))
     .slice(0, MOST_PEERS);

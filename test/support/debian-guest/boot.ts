@@ -19,7 +19,7 @@ export interface DebianGuestOptions {
   scratch: string;
   /** QEMU's words for its second drive, the seed image, and for its network card; none where its launcher adds them. */
   devices: readonly string[];
-  /** A disk of {@link newDisk}, which keeps what is written to it; else all of that is gone with its QEMU. */
+  /** A disk of {@link copyDisk}, which keeps what is written to it; else all of that is gone with its QEMU. */
   disk?: string;
   /** A program of its disk, without the leading slash, that fails whenever it is called. */
   broken?: string;
@@ -42,17 +42,15 @@ function words(machine: GuestMachine, { image, devices, broken, disk }: DebianGu
     ...qemuWords({ ...machine, memoryMiB: MEMORY_MIB, commandLine }).filter((word) => word !== '-no-reboot'),
     ...[
       '-drive',
-      disk === undefined
-        ? `file=${image.disk},if=virtio,format=raw,snapshot=on`
-        : `file=${disk},if=virtio,format=qcow2`,
+      `if=virtio,format=raw,${disk === undefined ? `file=${image.disk},snapshot=on` : `file=${disk}`}`,
     ],
     ...devices,
   ];
 }
 
-/** Of the image, with nothing written to it. */
-export async function newDisk({ disk }: DebianImage, path: string): Promise<string> {
-  await mustRun(['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', disk, path]);
+/** Copies a disk, with little more on this machine than what was written to it. */
+export async function copyDisk(disk: string, path: string): Promise<string> {
+  await mustRun(['cp', '--sparse=always', '--reflink=auto', disk, path]);
   return path;
 }
 

@@ -5,8 +5,6 @@ export interface Distribution {
   readonly suite: string;
   /** What its own cloud images have that concerns us, and what a tester needs. */
   readonly packages: readonly string[];
-  /** What brings up its card. */
-  readonly networkUnit: string;
 }
 
 const EVERYWHERE = [
@@ -18,13 +16,11 @@ export const DEBIAN_12: Distribution = {
   name: 'debian',
   suite: 'bookworm',
   packages: [...EVERYWHERE, 'isc-dhcp-client', 'iputils-arping', 'nmap'],
-  networkUnit: 'systemd-networkd',
 };
 
-/** Another systemd, cloud-init and nft; and ifupdown, whose configuration cloud-init writes in other words. */
+/** Another systemd, cloud-init and nft; and netplan, as Debian's and Ubuntu's own cloud images have it. */
 export const DEBIAN_13: Distribution = {
   name: 'trixie',
   suite: 'trixie',
-  packages: [...EVERYWHERE, 'ifupdown'],
-  networkUnit: 'networking',
+  packages: [...EVERYWHERE, 'netplan.io', 'e2fsprogs'],
 };

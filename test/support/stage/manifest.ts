@@ -8,16 +8,23 @@ export interface ManifestFields {
   /** The VM's name; the network's own unless said otherwise. */
   vm?: string;
   endpoint?: Destination;
+  annotations?: Readonly<Record<string, string>>;
   /** More lines under `spec`, as YAML. */
   more?: readonly string[];
 }
 
 /** A Filtered VMNetwork for one VM, as a user writes it. */
-export function manifestText({ name, vm = name, endpoint, more = [] }: ManifestFields): string {
+export function manifestText({
+  name,
+  vm = name,
+  endpoint,
+  annotations = {},
+  more = [],
+}: ManifestFields): string {
   const lines = [
     'apiVersion: vmnetwork.io/v1alpha1',
     'kind: VMNetwork',
-    `metadata: {name: ${name}, namespace: tenant}`,
+    `metadata: {name: ${name}, namespace: tenant, annotations: ${JSON.stringify(annotations)}}`,
     'spec:',
     '  mode: Filtered',
     `  selector: {names: [${vm}]}`,

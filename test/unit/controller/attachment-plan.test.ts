@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { ROTATE_KEY, rotationAsked } from '../../../src/api/v1alpha1/rotate-key.ts';
 import { ATTACHMENTS, HOST_SINCE } from '../../../src/controller/kinds.ts';
 import type { Attachment, Network } from '../../../src/controller/kinds.ts';
 import type { AttachmentPlanInput, PlannedSpec } from '../../../src/controller/vmnetwork/attachment-plan.ts';
@@ -208,6 +209,31 @@ describe('an attachment that stands', () => {
   });
 });
 
+describe('a network that asks for another key', () => {
+  const asking = (value?: string): Network => ({
+    ...network('one'),
+    metadata: {
+      ...network('one').metadata,
+      ...(value === undefined ? {} : { annotations: { [ROTATE_KEY]: value } }),
+    },
+  });
+  const notesOf = (value: string): object => ({ [ROTATE_KEY]: rotationAsked({ [ROTATE_KEY]: value }) });
+
+  test('has it noted on its attachments, from the start', () => {
+    expect(planNetwork(inputOf({ network: asking('1') })).create[0]).toMatchObject({ notes: notesOf('1') });
+    expect(planNetwork(inputOf({ network: asking() })).create[0]).toMatchObject({ notes: {} });
+  });
+
+  test('has it noted without a change of their policy, once for each value', () => {
+    const noted = standing({}, { annotations: { ...notesOf('1'), kept: 'as it is' } });
+    const updates = (value?: string) =>
+      planNetwork(inputOf({ network: asking(value), over: { attachments: [noted] } })).update;
+    expect(updates('1')).toEqual([]);
+    expect(updates()).toEqual([]);
+    expect(updates('2')).toMatchObject([{ policy: null, notes: notesOf('2') }]);
+  });
+});
+
 describe('an attachment tells of the VMNetworkNode that its host had', () => {
   const [EARLIER, LATER] = ['2026-01-30T12:00:00Z', '2026-01-31T12:00:00Z'];
   const told = (since: string, metadata: object = {}) =>
@@ -215,11 +241,13 @@ describe('an attachment tells of the VMNetworkNode that its host had', () => {
   const updatesOf = (since: string | undefined, attachment: Attachment) =>
     planNetwork(
       inputOf({ ...(since === undefined ? {} : { since }), over: { attachments: [attachment] } }),
-    ).update.map(({ policy, hostSince }) => ({ policy, hostSince }));
+    ).update.map(({ policy, notes }) => ({ policy, notes }));
   const leaving = { deletionTimestamp: '2026-01-31T11:00:00Z' };
 
   test('from the start', () => {
-    expect(planNetwork(inputOf({ since: EARLIER })).create[0]).toMatchObject({ hostSince: EARLIER });
+    expect(planNetwork(inputOf({ since: EARLIER })).create[0]).toMatchObject({
+      notes: { [HOST_SINCE]: EARLIER },
+    });
   });
 
   test.each<[string, string | undefined, object, boolean]>([
@@ -229,7 +257,7 @@ describe('an attachment tells of the VMNetworkNode that its host had', () => {
     ['also while it is being deleted', LATER, leaving, true],
     ['but not when nothing holds it any more', LATER, { ...leaving, finalizers: [] }, false],
   ])('%s', (_, since, metadata, changes) => {
-    const expected = changes ? [{ policy: null, hostSince: since }] : [];
+    const expected = changes ? [{ policy: null, notes: { [HOST_SINCE]: since } }] : [];
     expect(updatesOf(since, told(EARLIER, metadata))).toEqual(expected);
   });
 
@@ -237,7 +265,7 @@ describe('an attachment tells of the VMNetworkNode that its host had', () => {
     const { hosts } = inputOf({ since: LATER });
     expect(planOrphans([told(EARLIER, leaving)], hosts)).toMatchObject({
       remove: [],
-      update: [{ policy: null, hostSince: LATER }],
+      update: [{ policy: null, notes: { [HOST_SINCE]: LATER } }],
     });
     expect(planOrphans([told(EARLIER)], hosts)).toMatchObject({ remove: [expect.anything()], update: [] });
   });

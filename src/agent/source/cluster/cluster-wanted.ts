@@ -22,7 +22,19 @@ export function clusterWanted(
 ): Wanted {
   const networks = declaredNetworks(judged);
   const guests = guestOrders(judged, presharedKeyOf);
-  return { attachments: intents(judged), cards: cardIntents(judged), guests, networks, complete, problems };
+  const rotations = rotationsOf(judged);
+  const cards = cardIntents(judged);
+  return { attachments: intents(judged), cards, guests, rotations, networks, complete, problems };
+}
+
+function rotationsOf(judged: readonly JudgedAttachment[]): Map<string, string> {
+  return new Map(
+    judged.flatMap(({ attachment: { saved, deleting }, network }) =>
+      network === null || deleting || saved.rotation === undefined
+        ? []
+        : [[network, saved.rotation] as const],
+    ),
+  );
 }
 
 /** Of what is refused, nothing new is told. */
@@ -34,7 +46,9 @@ function guestOrders(
   for (const { attachment, place, intent } of judged) {
     const { card, spec } = attachment;
     if (card === null || spec === null || intent === null || place.at !== 'found') continue;
-    const order = guestOrder(spec.policy, presharedKeyOf(attachment));
+    const order = guestOrder(spec.policy, presharedKeyOf(attachment), {
+      rotation: attachment.saved.rotation,
+    });
     if (order !== null) orders.set(cardKeyOf(card), order);
   }
   return orders;

@@ -5,6 +5,7 @@ import type { Cidr } from '../../../api/v1alpha1/cidr.ts';
 import { networkCidrSchema } from '../../../api/v1alpha1/cidr.ts';
 import type { ConditionReason } from '../../../api/v1alpha1/conditions.ts';
 import type { VmNetworkAttachmentSpec } from '../../../api/v1alpha1/index.ts';
+import { rotationAsked } from '../../../api/v1alpha1/rotate-key.ts';
 import { vmNetworkAttachmentSpecSchema } from '../../../api/v1alpha1/vm-network-attachment-spec.ts';
 import { vmNetworkClassSpecSchema } from '../../../api/v1alpha1/vm-network-class-spec.ts';
 import type { VmNetworkClassSpec } from '../../../api/v1alpha1/vm-network-class-spec.ts';
@@ -24,6 +25,8 @@ export const savedAttachmentSchema = z.strictObject({
   uid: z.string(),
   generation: z.int().min(0),
   deleting: z.boolean(),
+  /** See rotationAsked. */
+  rotation: z.string().exactOptional(),
   spec: z.unknown(),
 });
 export type SavedAttachment = z.infer<typeof savedAttachmentSchema>;
@@ -66,12 +69,14 @@ export interface WishedClass {
 }
 
 export function savedAttachment({ metadata, spec }: AttachmentObject): SavedAttachment {
+  const rotation = rotationAsked(metadata.annotations);
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
     uid: metadata.uid ?? '',
     generation: metadata.generation ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
+    ...(rotation === undefined ? {} : { rotation }),
     spec: spec ?? null,
   };
 }

@@ -31,7 +31,8 @@ export function guestReport(
   { seen }: CardOutcome,
 ): Pick<VmNetworkAttachmentStatus, 'guest'> {
   if (seen.guest === undefined) return {};
-  const { publicKey } = seen.guest;
+  const { publicKey, nextPublicKey } = seen.guest;
+  const keys = nextPublicKey === undefined ? { publicKey } : { publicKey, nextPublicKey };
   const addresses = seen.provisioning === undefined ? undefined : spec?.policy.wireGuard?.addresses;
-  return { guest: addresses === undefined ? { publicKey } : { publicKey, addresses } };
+  return { guest: addresses === undefined ? keys : { ...keys, addresses } };
 }
