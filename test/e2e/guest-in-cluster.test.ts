@@ -151,6 +151,15 @@ spec:
     expect(columns).toMatch(/TUNNEL-AGE[^]*\b\d+m?\d*s?\b/);
   }, 150_000);
 
+  test('an annotation asks for its next key, which its consumer is told while it goes on with its own', async () => {
+    await kubectl(['annotate', 'vmnetwork', NAME, '-n', tenant, 'vmnetwork.io/rotate-key=1']);
+    const next = (): Promise<string> => get('{.status.peers[0].nextPublicKey}');
+    await poll('the next key', async () => /^.{43}=$/.test(await next()), { deadlineMs: 30_000 });
+    expect(await next()).not.toBe(publicKey);
+    expect(await get('{.status.peers[0].publicKey}')).toBe(publicKey);
+    expect(await guest.must('wg show wg0 public-key')).toBe(`${publicKey}\n`);
+  }, 60_000);
+
   test('once root in it removed its firewall and sends past it, its VMNetwork and an Event tell so', async () => {
     const bypassed = '{range .status.conditions[?(@.type=="GuestFirewallBypassed")]}{.status} {.reason}{end}';
     // It booted, dialled, and sent 100 MB each way.

@@ -1,4 +1,4 @@
-import { rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
+import { rotationAsked } from '../../controller/vmnetwork/plan/rotation-asked.ts';
 import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
 import { guestOrder } from '../guest/guest-order.ts';
 import type { GuestOrder, GuestSaid } from '../guest/guest-order.ts';

@@ -1,4 +1,4 @@
-import { rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
+import { rotationAsked } from '../../controller/vmnetwork/plan/rotation-asked.ts';
 import { keyOf, planVmNetworks } from '../../controller/vmnetwork/plan.ts';
 import type { FoundIntent, FoundVm } from '../../controller/vmnetwork/plan.ts';
 import type { HostVm, VmDirectory } from '../discovery/directory.ts';

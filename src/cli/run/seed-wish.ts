@@ -1,4 +1,4 @@
-import { rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
+import { rotationAsked } from '../../controller/vmnetwork/plan/rotation-asked.ts';
 import type { VmNetwork } from '../../api/v1alpha1/vm-network.ts';
 import { deliveryOf, hasTunnel } from '../../cloudinit/mapping/guest-input.ts';
 import type { SeedOptions } from '../../cloudinit/documents/seed-documents.ts';

@@ -1,5 +1,5 @@
 import type { ResolvedPolicy } from '../../api/v1alpha1/index.ts';
-import { ROTATE_KEY, rotationAsked } from '../../api/v1alpha1/rotate-key.ts';
+import { ROTATE_KEY, rotationAsked } from './plan/rotation-asked.ts';
 import { CLOSED_FINALIZER, HOST_SINCE } from '../kinds.ts';
 import type { Attachment, Network } from '../kinds.ts';
 import type { SelectedVm } from './binding.ts';

@@ -1,65 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
-import { ROTATE_KEY, rotationAsked } from '../../../src/api/v1alpha1/rotate-key.ts';
-import { ATTACHMENTS, HOST_SINCE } from '../../../src/controller/kinds.ts';
-import type { Attachment, Network } from '../../../src/controller/kinds.ts';
-import type { AttachmentPlanInput, PlannedSpec } from '../../../src/controller/vmnetwork/attachment-plan.ts';
+import { ATTACHMENTS } from '../../../src/controller/kinds.ts';
+import type { Attachment } from '../../../src/controller/kinds.ts';
+import type { AttachmentPlanInput } from '../../../src/controller/vmnetwork/attachment-plan.ts';
 import { cardKey, cardOf } from '../../../src/controller/vmnetwork/card.ts';
-import { judge } from '../../../src/controller/vmnetwork/judgement.ts';
 import type { HostHealth } from '../../../src/controller/vmnetwork/host-health.ts';
 import { planNetwork, planOrphans } from '../../../src/controller/vmnetwork/plan.ts';
 import type { NetworkPlanInput } from '../../../src/controller/vmnetwork/plan.ts';
 import { generateSealingKey } from '../../../src/wireguard/sealed-key.ts';
 import { World } from '../../property/controller/support/world.ts';
-import {
-  ENDPOINT,
-  enforcedStatus,
-  network,
-  networkClass,
-  NOW_MS,
-  selected,
-  stored,
-  vm,
-} from './support/objects.ts';
+import { ENDPOINT, enforcedStatus, network, NOW_MS, selected, vm } from './support/objects.ts';
+import { inputOf, standing, type Given } from './support/plan-input.ts';
 
 const HOST_KEY = generateSealingKey().publicKey;
 const OK_SECRET = { state: 'ok', uid: 'secret-uid', resourceVersion: '7' } as const;
-
-interface Given {
-  readonly network?: Network;
-  readonly health?: HostHealth;
-  /** When the VMNetworkNode of its host was made. */
-  readonly since?: string;
-  readonly sealingKey?: string;
-  readonly reported?: boolean;
-  readonly over?: Partial<NetworkPlanInput>;
-}
-
-function inputOf(given: Given = {}): NetworkPlanInput {
-  const own = given.network ?? network('one');
-  const reported = given.reported ?? true;
-  const secret = given.over?.secret ?? { state: 'none' as const };
-  return {
-    network: own,
-    judgement: judge(own, networkClass(), [], secret),
-    secret,
-    vms: reported ? [selected(vm('vm1'), own)] : [],
-    hosts: new Map([
-      ['n1', { health: given.health ?? 'fresh', sealingKey: given.sealingKey, since: given.since }],
-    ]),
-    attachments: [],
-    isTaken: () => false,
-    isReported: () => reported,
-    inDoubt: false,
-    nowMs: NOW_MS,
-    ...given.over,
-  };
-}
-
-/** The attachment that the plan for these would make, as it stands then. */
-function standing(given: Given = {}, metadata: object = {}): Attachment {
-  const { create } = planNetwork(inputOf(given));
-  return stored(given.network ?? network('one'), create[0] as PlannedSpec, { metadata: metadata as never });
-}
 
 const summary = (input: NetworkPlanInput) => {
   const { create, update, remove, release, waiting, addFinalizer, removeFinalizer } = planNetwork(input);
@@ -206,68 +159,6 @@ describe('an attachment that stands', () => {
 
   test('belongs by uid, not by name', () => {
     expect(now.metadata.ownerReferences?.[0]?.uid).toBe(own.metadata.uid);
-  });
-});
-
-describe('a network that asks for another key', () => {
-  const asking = (value?: string): Network => ({
-    ...network('one'),
-    metadata: {
-      ...network('one').metadata,
-      ...(value === undefined ? {} : { annotations: { [ROTATE_KEY]: value } }),
-    },
-  });
-  const notesOf = (value: string): object => ({ [ROTATE_KEY]: rotationAsked({ [ROTATE_KEY]: value }) });
-
-  test('has it noted on its attachments, from the start', () => {
-    expect(planNetwork(inputOf({ network: asking('1') })).create[0]).toMatchObject({ notes: notesOf('1') });
-    expect(planNetwork(inputOf({ network: asking() })).create[0]).toMatchObject({ notes: {} });
-  });
-
-  test('has it noted without a change of their policy, once for each value', () => {
-    const noted = standing({}, { annotations: { ...notesOf('1'), kept: 'as it is' } });
-    const updates = (value?: string) =>
-      planNetwork(inputOf({ network: asking(value), over: { attachments: [noted] } })).update;
-    expect(updates('1')).toEqual([]);
-    expect(updates()).toEqual([]);
-    expect(updates('2')).toMatchObject([{ policy: null, notes: notesOf('2') }]);
-  });
-});
-
-describe('an attachment tells of the VMNetworkNode that its host had', () => {
-  const [EARLIER, LATER] = ['2026-01-30T12:00:00Z', '2026-01-31T12:00:00Z'];
-  const told = (since: string, metadata: object = {}) =>
-    standing({}, { annotations: { [HOST_SINCE]: since, kept: 'as it is' }, ...metadata });
-  const updatesOf = (since: string | undefined, attachment: Attachment) =>
-    planNetwork(
-      inputOf({ ...(since === undefined ? {} : { since }), over: { attachments: [attachment] } }),
-    ).update.map(({ policy, notes }) => ({ policy, notes }));
-  const leaving = { deletionTimestamp: '2026-01-31T11:00:00Z' };
-
-  test('from the start', () => {
-    expect(planNetwork(inputOf({ since: EARLIER })).create[0]).toMatchObject({
-      notes: { [HOST_SINCE]: EARLIER },
-    });
-  });
-
-  test.each<[string, string | undefined, object, boolean]>([
-    ['and is left alone while that stands', EARLIER, {}, false],
-    ['and is told of another one', LATER, {}, true],
-    ['and of none of a host that is missing', undefined, {}, false],
-    ['also while it is being deleted', LATER, leaving, true],
-    ['but not when nothing holds it any more', LATER, { ...leaving, finalizers: [] }, false],
-  ])('%s', (_, since, metadata, changes) => {
-    const expected = changes ? [{ policy: null, notes: { [HOST_SINCE]: since } }] : [];
-    expect(updatesOf(since, told(EARLIER, metadata))).toEqual(expected);
-  });
-
-  test('also when it is nobody’s', () => {
-    const { hosts } = inputOf({ since: LATER });
-    expect(planOrphans([told(EARLIER, leaving)], hosts)).toMatchObject({
-      remove: [],
-      update: [{ policy: null, notes: { [HOST_SINCE]: LATER } }],
-    });
-    expect(planOrphans([told(EARLIER)], hosts)).toMatchObject({ remove: [expect.anything()], update: [] });
   });
 });
 

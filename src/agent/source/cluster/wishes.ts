@@ -5,7 +5,7 @@ import type { Cidr } from '../../../api/v1alpha1/cidr.ts';
 import { networkCidrSchema } from '../../../api/v1alpha1/cidr.ts';
 import type { ConditionReason } from '../../../api/v1alpha1/conditions.ts';
 import type { VmNetworkAttachmentSpec } from '../../../api/v1alpha1/index.ts';
-import { rotationAsked } from '../../../api/v1alpha1/rotate-key.ts';
+import { rotationAsked } from '../../../controller/vmnetwork/plan/rotation-asked.ts';
 import { vmNetworkAttachmentSpecSchema } from '../../../api/v1alpha1/vm-network-attachment-spec.ts';
 import { vmNetworkClassSpecSchema } from '../../../api/v1alpha1/vm-network-class-spec.ts';
 import type { VmNetworkClassSpec } from '../../../api/v1alpha1/vm-network-class-spec.ts';

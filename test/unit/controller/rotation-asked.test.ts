@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ROTATE_KEY, rotationAsked } from '../../../src/api/v1alpha1/rotate-key.ts';
+import { ROTATE_KEY, rotationAsked } from '../../../src/controller/vmnetwork/plan/rotation-asked.ts';
 
 describe('the annotation that asks for another key', () => {
   const asked = (value: string): string | undefined => rotationAsked({ [ROTATE_KEY]: value, other: 'x' });
