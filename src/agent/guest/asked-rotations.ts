@@ -1,16 +1,16 @@
 import { isVmnError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import type { AttachmentResult } from '../attachment/rounds.ts';
 import type { HostProblem } from '../attachment/pass.ts';
 import { LockBusy } from '../host/lock.ts';
 import type { PatientPorts } from '../wiring/closed-tap.ts';
 import { guestKeyOf } from '../wiring/paths.ts';
 import type { AttachmentPaths } from '../wiring/paths.ts';
+import type { RecordState } from '../wiring/record.ts';
 import { makeNextKey } from './key-rotation.ts';
 
 export interface RotationPorts {
   readonly ports: Pick<PatientPorts, 'whenStateLockIsFree' | 'withStateLock' | 'records'>;
-  readonly paths: AttachmentPaths;
+  readonly paths: Pick<AttachmentPaths, 'stateDir'>;
   readonly log: Pick<Logger, 'info'>;
 }
 
@@ -29,13 +29,13 @@ export interface AnsweredRotations {
  * @param rotations by `namespace/name` of the network
  */
 export async function answerRotations(
-  results: readonly AttachmentResult[],
+  seen: readonly { readonly observed: { readonly record: RecordState } | null }[],
   rotations: ReadonlyMap<string, string>,
   options: RotationPorts,
 ): Promise<AnsweredRotations> {
   const problems: HostProblem[] = [];
   let unfinished = false;
-  for (const { observed } of rotations.size === 0 ? [] : results) {
+  for (const { observed } of rotations.size === 0 ? [] : seen) {
     const record = observed?.record.state === 'ok' ? observed.record.record : null;
     const asked = rotations.get(record?.network ?? '');
     if (record?.guest === undefined || asked === undefined || record.rotation === asked) continue;
