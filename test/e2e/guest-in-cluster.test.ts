@@ -5,12 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { bootDebian, cardDevices } from '../support/debian-guest/boot.ts';
 import { CONSUMER_INSIDE, ConsumerTunnel } from '../support/debian-guest/consumer-tunnel.ts';
 import { ensureDebianImage } from '../support/debian-guest/image.ts';
 import type { Guest } from '../support/guest/index.ts';
-import { capture, poll, type Capture } from '../support/lab/index.ts';
+import { capture, mustRun, poll, type Capture } from '../support/lab/index.ts';
 import { executable } from '../support/requirement.ts';
 import { requires } from '../support/skip.ts';
 import type { AgentProcess } from '../support/stage/agent-process.ts';
@@ -25,6 +26,7 @@ const BOOT_TIMEOUT_MS = 240_000;
 const NAME = 'rental-story';
 /** To somebody who is not its consumer, by its network card. */
 const PING = 'ping -n -W 1 -I vmnet0 192.0.2.66';
+const PLUGIN = fileURLToPath(new URL('../../bin/kubectl-vmnet', import.meta.url));
 const INSIDE = '10.99.0.2';
 const MAC = '52:54:00:57:00:01';
 const ENDPOINT = RentalLab.a;
@@ -158,6 +160,15 @@ spec:
     expect(await next()).not.toBe(publicKey);
     expect(await get('{.status.peers[0].publicKey}')).toBe(publicKey);
     expect(await guest.must('wg show wg0 public-key')).toBe(`${publicKey}\n`);
+    const KUBECONFIG = await lab.stage.plane.kubeconfigFor({ user: 'consumer', groups: ['system:masters'] });
+    const consumer = await mustRun([PLUGIN, 'peer-config', NAME, '-n', tenant], {
+      env: { ...process.env, KUBECONFIG },
+    });
+    for (const line of [
+      `PublicKey = ${publicKey}`,
+      `# From the VM's next start: PublicKey = ${await next()}`,
+    ])
+      expect(consumer.split('\n')).toContain(line);
   }, 60_000);
 
   test('once root in it removed its firewall and sends past it, its VMNetwork and an Event tell so', async () => {

@@ -22,6 +22,7 @@ const peersSchema = z.array(
   z.object({
     attachment: z.string(),
     publicKey: wireGuardKeySchema,
+    nextPublicKey: wireGuardKeySchema.optional(),
     addresses: z.array(cidrSchema).optional(),
   }),
 );
