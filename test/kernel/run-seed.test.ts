@@ -42,6 +42,8 @@ describe('the seed image of vmnetctl run', () => {
   let rental: RentalLab;
   let agent: AgentProcess | undefined;
   let provisions: string[];
+  /** What is declared is another each time, so that the agent makes a pass. */
+  let turn = 0;
   /** `rotate`: the value of its annotation. */
   let declare: (rotate?: string) => void;
   let keyFile: string;
@@ -61,7 +63,7 @@ describe('the seed image of vmnetctl run', () => {
       apply(home, {
         name: vm,
         endpoint: RentalLab.a,
-        ...(rotate === undefined ? {} : { annotations: { 'vmnetwork.io/rotate-key': rotate } }),
+        annotations: { turn: String((turn += 1)), ...(rotate && { 'vmnetwork.io/rotate-key': rotate }) },
         more: [tunnel],
       });
     // One that stands before there is a key is answered by the first key.
