@@ -18,9 +18,12 @@ export const DEBIAN_12: Distribution = {
   packages: [...EVERYWHERE, 'isc-dhcp-client', 'iputils-arping', 'nmap'],
 };
 
-/** Another systemd, cloud-init and nft; and netplan, as Debian's and Ubuntu's own cloud images have it. */
+/**
+ * Another systemd, cloud-init and nft; and netplan, as Debian's and Ubuntu's own cloud images have it. What cloud-init calls and does not
+ * find is an error to this one: resize2fs and ssh-keygen.
+ */
 export const DEBIAN_13: Distribution = {
   name: 'trixie',
   suite: 'trixie',
-  packages: [...EVERYWHERE, 'netplan.io', 'e2fsprogs'],
+  packages: [...EVERYWHERE, 'netplan.io', 'e2fsprogs', 'openssh-client'],
 };
